@@ -1,0 +1,235 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { configJsonSchema, isLoopback } from '../src/config.ts';
+import { createConfigFolder } from './support/config-folder.ts';
+
+test('defaults fill what a file leaves out, and absent keys stay absent', async () => {
+  await using folder = await createConfigFolder();
+  const path = folder.init('a');
+  const file = await folder.write('etc/agent.json', '{"repo": {"demo": {"repo_path": "../a"}}}');
+  const { config, warnings } = await folder.load({ file: 'etc/agent.json' });
+  assert.deepEqual(config, {
+    file,
+    bindIp: '127.0.0.1',
+    port: 10_000,
+    stateDir: join(folder.path, '.local/state/gitagent'),
+    hosts: [],
+    limits: { gitChildren: 4, queue: 100, outputChunkBytes: 65_536 },
+    timeouts: { drainSeconds: 30, killSeconds: 5 },
+    insecure: false,
+    repos: [{ name: 'demo', path, commands: new Map(), strategy: 'ff-only' }],
+  });
+  assert.deepEqual(warnings, []);
+});
+
+test('every key arrives', async () => {
+  await using folder = await createConfigFolder();
+  const path = folder.init('a');
+  const file = await folder.write(
+    'config.json',
+    JSON.stringify({
+      $schema: './config.schema.json',
+      bind_ip: '0.0.0.0',
+      port: 0,
+      password: ' pä55 ',
+      anonymous: ['read', 'read'],
+      state_dir: 'state',
+      hosts: ['Git.Example.com', '::2'],
+      limits: { git_children: 2, queue: 0, output_chunk: 4096 },
+      timeouts: { drain: 0, kill: 0.5 },
+      repo: {
+        demo: {
+          repo_path: path,
+          GIT_SSH_COMMAND: 'ssh -i key',
+          branch: 'feature/ü',
+          strategy: 'rebase',
+          command: {
+            line: 'make && make install',
+            list: ['echo', "it's", 'a b'],
+            'an object': { run: ['true'], timeout: 1.5, env: { A: '' }, description: 'nothing' },
+          },
+        },
+      },
+    }),
+  );
+  const { config } = await folder.load();
+  assert.deepEqual(config, {
+    file,
+    bindIp: '0.0.0.0',
+    port: 0,
+    password: ' pä55 ',
+    anonymous: ['read'],
+    stateDir: join(folder.path, 'state'),
+    hosts: ['git.example.com', '::2'],
+    limits: { gitChildren: 2, queue: 0, outputChunkBytes: 4096 },
+    timeouts: { drainSeconds: 0, killSeconds: 0.5 },
+    insecure: false,
+    repos: [
+      {
+        name: 'demo',
+        path,
+        sshCommand: 'ssh -i key',
+        branch: 'feature/ü',
+        strategy: 'rebase',
+        commands: new Map([
+          [
+            'line',
+            {
+              name: 'line',
+              argv: ['/bin/sh', '-c', 'make && make install'],
+              line: 'make && make install',
+              env: {},
+            },
+          ],
+          [
+            'list',
+            {
+              name: 'list',
+              argv: ['echo', "it's", 'a b'],
+              line: String.raw`echo 'it'\''s' 'a b'`,
+              env: {},
+            },
+          ],
+          [
+            'an object',
+            {
+              name: 'an object',
+              argv: ['true'],
+              line: 'true',
+              timeoutSeconds: 1.5,
+              env: { A: '' },
+              description: 'nothing',
+            },
+          ],
+        ]),
+      },
+    ],
+  });
+});
+
+const names = ['b', '10', '2', 'constructor', 'a/b', '仓库 1', 'toString'];
+
+test('repositories and commands keep the order of a JSON file, whatever their names', async () => {
+  await using folder = await createConfigFolder();
+  folder.init('a');
+  const commands = names.map((name) => `${JSON.stringify(name)}: "true"`).join(', ');
+  const repos = names.map(
+    (name) => `${JSON.stringify(name)}: {"repo_path": "a", "command": {${commands}}}`,
+  );
+  await folder.write('config.json', `{"repo": {${repos.join(',')}}}`);
+  const { config } = await folder.load();
+  assert.deepEqual(
+    config.repos.map(({ name }) => name),
+    names,
+  );
+  assert.deepEqual([...(config.repos[0]?.commands.keys() ?? [])], names);
+});
+
+test('repositories keep the order of a YAML file, and a number is a name as written', async () => {
+  await using folder = await createConfigFolder();
+  folder.init('a');
+  const yaml = ['b', '10', '2', '010', 'yes', '仓库 1'];
+  const lines = yaml.map((name) => `  ${name}: *one`);
+  await folder.write('c.yaml', ['repo:', '  first: &one {repo_path: a}', ...lines].join('\n'));
+  const { config } = await folder.load({ file: 'c.yaml' });
+  assert.deepEqual(
+    config.repos.map(({ name }) => name),
+    ['first', ...yaml],
+  );
+});
+
+test('a byte order mark, comments, trailing commas, tabs and CRLF are accepted', async () => {
+  await using folder = await createConfigFolder();
+  folder.init('a');
+  const text =
+    '\uFEFF{\r\n\t// where\r\n\t"port": 1, /* who */\r\n\t"repo": {"a": {"repo_path": "a",},},\r\n}\r\n';
+  await folder.write('config.json', text);
+  const { config } = await folder.load();
+  assert.equal(config.port, 1);
+  assert.equal(config.repos.length, 1);
+});
+
+test('a file without repositories in its list is accepted, as before', async () => {
+  await using folder = await createConfigFolder();
+  await folder.write('config.json', '{"repo": {}}');
+  assert.deepEqual((await folder.load()).config.repos, []);
+});
+
+test('the key allow_pull of the original example is accepted with a warning', async () => {
+  await using folder = await createConfigFolder();
+  folder.init('a');
+  await folder.write('config.json', '{"repo": {"a": {"repo_path": "a", "allow_pull": true}}}');
+  const { warnings } = await folder.load();
+  assert.deepEqual(warnings, [
+    'config.json:1:35: repo.a.allow_pull: this key never had an effect; remove it',
+  ]);
+});
+
+test('listening beyond loopback is accepted with a password, and with --insecure', async () => {
+  await using folder = await createConfigFolder();
+  folder.init('a');
+  const repo = '"repo": {"a": {"repo_path": "a"}}';
+  await folder.write('open.json', `{"bind_ip": "0.0.0.0", ${repo}}`);
+  const { config } = await folder.load({ file: 'open.json', flags: { insecure: true } });
+  assert.equal(config.insecure, true);
+  await folder.write('closed.json', `{"bind_ip": "::", "password": "x", ${repo}}`);
+  assert.equal((await folder.load({ file: 'closed.json' })).config.bindIp, '::');
+});
+
+test('loopback has many names', () => {
+  for (const name of [
+    '127.0.0.1',
+    '127.9.9.9',
+    '::1',
+    '0:0:0:0:0:0:0:1',
+    '::ffff:127.0.0.1',
+    'localhost',
+    'a.localhost',
+  ]) {
+    assert.equal(isLoopback(name), true, name);
+  }
+  for (const name of [
+    '0.0.0.0',
+    '::',
+    '10.0.0.1',
+    'example.com',
+    'notlocalhost',
+    'localhost.example.com',
+  ]) {
+    assert.equal(isLoopback(name), false, name);
+  }
+});
+
+test('state_dir defaults to what systemd or XDG give', async () => {
+  await using folder = await createConfigFolder();
+  folder.init('a');
+  const stateDir = async (env: Record<string, string>) =>
+    (await folder.load({ cwd: join(folder.path, 'a'), env: { HOME: '/home/x', ...env } })).config
+      .stateDir;
+  assert.equal(await stateDir({}), '/home/x/.local/state/gitagent');
+  assert.equal(await stateDir({ XDG_STATE_HOME: '/xdg' }), '/xdg/gitagent');
+  assert.equal(await stateDir({ XDG_STATE_HOME: 'relative' }), '/home/x/.local/state/gitagent');
+  assert.equal(
+    await stateDir({ XDG_STATE_HOME: '/xdg', STATE_DIRECTORY: '/var/lib/a:/var/lib/b' }),
+    '/var/lib/a',
+  );
+  assert.equal(await stateDir({ GITAGENT_STATE_DIR: 'here' }), join(folder.path, 'a', 'here'));
+});
+
+test('config.schema.json is what the schema gives, and every key is described', async () => {
+  const schema = configJsonSchema();
+  const text = await readFile(new URL('../config.schema.json', import.meta.url), 'utf8');
+  assert.equal(text, `${JSON.stringify(schema, null, 2)}\n`);
+  const visit = (node: unknown): void => {
+    if (typeof node !== 'object' || node === null) return;
+    if ('properties' in node && typeof node.properties === 'object' && node.properties !== null) {
+      for (const [key, child] of Object.entries(node.properties)) {
+        assert.ok(typeof child.description === 'string', `${key} has no description`);
+      }
+    }
+    Object.values(node).forEach(visit);
+  };
+  visit(schema);
+});
