@@ -1,0 +1,206 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import pLimit from 'p-limit';
+import { simpleGit, type SimpleGit } from 'simple-git';
+import { gitEnvironment, type GitIntent } from './environment.ts';
+import { GitCommandError } from './git-command-error.ts';
+import { signalGroup } from './process-group.ts';
+import type { Repository } from './repository.ts';
+
+export interface GitResult {
+  readonly stdout: Buffer;
+  readonly exitCode: number;
+}
+
+export interface RunOptions {
+  readonly intent: Exclude<GitIntent, 'operate'>;
+  readonly signal: AbortSignal;
+  /** Exit codes that are answers rather than failures. Default: 0. */
+  readonly exitCodes?: readonly number[];
+  /** Most bytes of stdout to hold; more is a failure. Default: 64 MiB. */
+  readonly maxBytes?: number;
+  readonly stdin?: Buffer;
+  /** Another index file than the repository's own, for rehearsals. */
+  readonly indexFile?: string;
+}
+
+export interface OperateOptions {
+  readonly signal: AbortSignal;
+  /** What git prints, as it prints it. */
+  readonly onOutput: (bytes: Buffer) => void;
+  readonly sshCommand?: string;
+}
+
+/** The one door through which every git child is started. */
+export interface Git {
+  /**
+   * Runs a command that changes nothing in the working copy and collects what it prints. At most
+   * `maxChildren` run at once, the others wait.
+   * @throws GitCommandError
+   */
+  run(repository: Repository, args: readonly string[], options: RunOptions): Promise<GitResult>;
+  /**
+   * Changes a working copy through simple-git, or talks to its remote. Not limited, for jobs have a
+   * queue. Each call gets an instance of its own: one is a serial chain that is dead after its first
+   * failure or abort.
+   * @throws GitCommandError
+   */
+  operate<T>(
+    repository: Repository,
+    options: OperateOptions,
+    action: (git: SimpleGit) => Promise<T>,
+  ): Promise<T>;
+}
+
+const MAX_STDOUT_BYTES = 64 * 1024 * 1024;
+const MAX_STDERR_BYTES = 64 * 1024;
+/** A read that takes longer hangs on a dead file system. */
+const READ_TIMEOUT_MS = 120_000;
+
+/**
+ * @param deps.host the environment that the allow list of `gitEnvironment` picks from
+ * @param deps.maxChildren how many children `run` may have at once
+ */
+export function createGit(deps: {
+  readonly host: Readonly<Record<string, string | undefined>>;
+  readonly maxChildren: number;
+}): Git {
+  const limit = pLimit(deps.maxChildren);
+  return {
+    run: async (repository, args, options) =>
+      await limit(async () => {
+        const env = gitEnvironment(deps.host, repository, options.intent);
+        if (options.indexFile !== undefined) env['GIT_INDEX_FILE'] = options.indexFile;
+        return await collect(repository, args, env, options);
+      }),
+    operate: async (repository, options, action) => {
+      const env = gitEnvironment(deps.host, repository, 'operate', options.sshCommand);
+      let failure: GitCommandError | undefined;
+      const instance = simpleGit({
+        baseDir: repository.path,
+        abort: options.signal,
+        // simple-git drops what it thinks dangerous, such as every GIT_*. This environment is our own
+        // allow list, and no part of it comes from a request.
+        allowEnvironment: Object.keys(env),
+        unsafe: {
+          allowUnsafeConfigEnvCount: true,
+          allowUnsafeFsMonitor: true,
+          allowUnsafeSshCommand: true,
+          allowUnsafeAskPass: true,
+          allowUnsafeEditor: true,
+        },
+        // Its own rule is "a non-zero exit that also wrote to stderr"; git's is the exit code alone.
+        errors: (error, { exitCode, stdErr }) => {
+          if (exitCode === 0) return error;
+          failure = new GitCommandError({
+            args,
+            exitCode,
+            signal: null,
+            stderr: Buffer.concat(stdErr).subarray(-MAX_STDERR_BYTES).toString('utf8'),
+            timedOut: false,
+            isCanceled: options.signal.aborted,
+            isTruncated: false,
+          });
+          return failure;
+        },
+      });
+      let args: readonly string[] = [];
+      instance.env(env).outputHandler((_command, stdout, stderr, spawned) => {
+        args = spawned;
+        stdout.on('data', options.onOutput);
+        stderr.on('data', options.onOutput);
+      });
+      try {
+        return await action(instance);
+      } catch (error) {
+        // simple-git keeps no more than the text of an error it did not make itself.
+        throw failure ?? error;
+      }
+    },
+  };
+}
+
+async function collect(
+  repository: Repository,
+  args: readonly string[],
+  env: Record<string, string>,
+  options: RunOptions,
+): Promise<GitResult> {
+  options.signal.throwIfAborted();
+  const child = spawn('git', args, {
+    cwd: repository.path,
+    env,
+    // A group of its own: ending it ends what git started too (pack-objects, filters).
+    detached: true,
+    stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+  });
+  let timedOut = false;
+  let isTruncated = false;
+  const end = (): void => {
+    if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
+  };
+  const timer = setTimeout(() => {
+    timedOut = true;
+    end();
+  }, READ_TIMEOUT_MS);
+  options.signal.addEventListener('abort', end);
+  try {
+    child.stdin?.on('error', () => undefined); // EPIPE: git stopped reading, its exit code says why.
+    child.stdin?.end(options.stdin);
+    const [stdout, stderr, outcome] = await Promise.all([
+      collectBytes(child.stdout, options.maxBytes ?? MAX_STDOUT_BYTES, () => {
+        isTruncated = true;
+        end();
+      }),
+      collectTail(child.stderr),
+      outcomeOf(child),
+    ]);
+    const { exitCode, signal } = outcome;
+    if (exitCode !== null && (options.exitCodes ?? [0]).includes(exitCode) && !isTruncated) {
+      return { stdout, exitCode };
+    }
+    const isCanceled = options.signal.aborted;
+    throw new GitCommandError({ args, exitCode, signal, stderr, timedOut, isCanceled, isTruncated });
+  } finally {
+    clearTimeout(timer);
+    options.signal.removeEventListener('abort', end);
+  }
+}
+
+async function outcomeOf(
+  child: ChildProcess,
+): Promise<{ exitCode: number | null; signal: NodeJS.Signals | null }> {
+  return await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (exitCode, signal) => {
+      resolve({ exitCode, signal });
+    });
+  });
+}
+
+async function collectBytes(
+  stream: NodeJS.ReadableStream | null,
+  maxBytes: number,
+  onExcess: () => void,
+): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of stream ?? []) {
+    const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
+    size += bytes.length;
+    if (size > maxBytes) {
+      onExcess();
+      return Buffer.alloc(0);
+    }
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks, size);
+}
+
+async function collectTail(stream: NodeJS.ReadableStream | null): Promise<string> {
+  let tail: Buffer = Buffer.alloc(0);
+  for await (const chunk of stream ?? []) {
+    const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
+    tail = Buffer.concat([tail, bytes]).subarray(-MAX_STDERR_BYTES);
+  }
+  return tail.toString('utf8');
+}

@@ -1,0 +1,68 @@
+import { AppError } from '../error.ts';
+import type { Git } from './git.ts';
+import { oid, type AbbreviatedOid, type Oid } from './oid.ts';
+import type { Repository } from './repository.ts';
+
+/**
+ * Finds the commit that a full or abbreviated hash means. A branch that happens to be called like a
+ * hash does not count.
+ * @throws AppError NOT_FOUND when no commit has it, BAD_USER_INPUT when several have; GitCommandError
+ */
+export async function getCommitByHash(
+  git: Git,
+  repository: Repository,
+  hash: AbbreviatedOid,
+  signal: AbortSignal,
+): Promise<Oid> {
+  const objects = await git.run(repository, ['rev-parse', `--disambiguate=${hash}`], {
+    intent: 'read',
+    signal,
+    // 128: longer than this repository's object ids are.
+    exitCodes: [0, 128],
+  });
+  const types = await git.run(
+    repository,
+    ['cat-file', '--batch-check=%(objectname) %(objecttype)'],
+    { intent: 'read', signal, stdin: objects.stdout },
+  );
+  const commits = types.stdout
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => line.endsWith(' commit'))
+    .map((line) => oid(line.slice(0, -' commit'.length)));
+  const [commit] = commits;
+  if (commit === undefined) throw new AppError('NOT_FOUND', `there is no commit ${hash}`);
+  if (commits.length > 1) {
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `${hash} is ambiguous: ${commits.length} commits start with it; give more digits`,
+    );
+  }
+  return commit;
+}
+
+/** How two commits lie to each other: what each has that the other has not. */
+export interface Divergence {
+  readonly ahead: number;
+  readonly behind: number;
+}
+
+/**
+ * Counts the commits that `ours` has and `theirs` has not (`ahead`), and the other way round.
+ * @throws GitCommandError
+ */
+export async function countDivergence(
+  git: Git,
+  repository: Repository,
+  ours: Oid,
+  theirs: Oid,
+  signal: AbortSignal,
+): Promise<Divergence> {
+  const { stdout } = await git.run(
+    repository,
+    ['rev-list', '--left-right', '--count', `${ours}...${theirs}`, '--'],
+    { intent: 'read', signal },
+  );
+  const [ahead = Number.NaN, behind = Number.NaN] = stdout.toString('utf8').split('\t').map(Number);
+  return { ahead, behind };
+}
