@@ -1,0 +1,73 @@
+/** Wakes everybody who waits for something to change. It carries no value: who wakes looks for himself. */
+export interface Wake {
+  /** Calls `waiter` once at the next wake, unless the returned function was called before. */
+  once(waiter: () => void): () => void;
+  wake(): void;
+}
+
+export function createWake(): Wake {
+  let waiters = new Set<() => void>();
+  return {
+    once(waiter) {
+      waiters.add(waiter);
+      const joined = waiters;
+      return () => joined.delete(waiter);
+    },
+    wake() {
+      const woken = waiters;
+      waiters = new Set();
+      for (const waiter of woken) waiter();
+    },
+  };
+}
+
+/** What `follow` finds when it looks: a value, the end, or nothing new yet and what to wait for. */
+export type Look<T> =
+  | { readonly value: T }
+  | { readonly ended: true }
+  | { readonly wait: Wake };
+
+/**
+ * Follows something that changes: looks, gives what is there, and when nothing is new waits to be
+ * woken. The consumer sets the pace, so a slow one costs nothing but its position.
+ *
+ * Not an async generator: those queue `return()` behind a pending `next()`, so a subscriber that left
+ * would stay until the next event.
+ */
+export function follow<T>(look: () => Look<T> | Promise<Look<T>>): AsyncIterableIterator<T> {
+  let closed = false;
+  let release: (() => void) | undefined;
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      for (;;) {
+        if (closed) return { done: true, value: undefined };
+        const seen = await look();
+        if (isClosed()) return { done: true, value: undefined };
+        if ('value' in seen) return { done: false, value: seen.value };
+        if ('ended' in seen) {
+          closed = true;
+          return { done: true, value: undefined };
+        }
+        await new Promise<void>((resolve) => {
+          const leave = seen.wait.once(resolve);
+          release = () => {
+            leave();
+            resolve();
+          };
+        });
+        release = undefined;
+      }
+    },
+    async return() {
+      closed = true;
+      release?.();
+      return { done: true, value: undefined };
+    },
+  };
+  function isClosed(): boolean {
+    return closed;
+  }
+}

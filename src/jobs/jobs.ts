@@ -1,0 +1,372 @@
+import { randomUUID } from 'node:crypto';
+import { AppError } from '../error.ts';
+import type { Git } from '../git/git.ts';
+import { GitCommandError } from '../git/git-command-error.ts';
+import { redactUrls } from '../git/redact.ts';
+import { createWake, follow, type Wake } from './follow.ts';
+import { isFinished, type Job, type JobError, type JobRequest } from './job.ts';
+import type { JobFilter, Journal } from './journal.ts';
+import type { OutputChunk, OutputLog, OutputLogs } from './output-log.ts';
+import type { Repositories, ServedRepository } from './repositories.ts';
+import { createRepositoryLock, type RepositoryLock } from './repository-lock.ts';
+import { getCommand, workOnJob } from './work.ts';
+
+export interface Jobs {
+  /**
+   * Accepts a job: it is in the journal, and the repository is busy, when this returns.
+   * @throws AppError BUSY (another job holds the lock and `ifBusy` is REJECT, or the agent is stopping),
+   * LIMIT_EXCEEDED (too many wait), BAD_USER_INPUT (no such command), NOT_FOUND (no such repository)
+   */
+  submit(request: JobRequest, ifBusy: 'REJECT' | 'WAIT'): Job;
+  /** null when no job has this id. */
+  find(id: string): Job | null;
+  list(filter: JobFilter): Job[];
+  /** The job that holds the repository's lock, or will when it starts; null when none does. */
+  current(repo: string): Job | null;
+  isBusy(repo: string): boolean;
+  /**
+   * Asks a job to end. One that waits is CANCELLED at once; one that runs once the last of its
+   * processes is gone. One that has ended stays as it is.
+   * @throws AppError NOT_FOUND
+   */
+  cancel(id: string): Job;
+  /** Resolves when the job has ended. @throws AppError NOT_FOUND; what aborts the signal */
+  wait(id: string, signal: AbortSignal): Promise<Job>;
+  /** The job now, then after each change; ends with it. A slow reader skips states in between. @throws AppError NOT_FOUND */
+  follow(id: string): AsyncIterableIterator<Job>;
+  /** Whether each repository is busy now, then each change, none left out. */
+  followBusy(repos: readonly string[]): AsyncIterableIterator<{ repo: string; busy: boolean }>;
+  /** A job's output, to be read by offset. @throws AppError NOT_FOUND */
+  openOutput(id: string): Promise<OutputLog>;
+  /** A job's output from `offset` on, then what comes; ends with it. @throws AppError NOT_FOUND */
+  followOutput(id: string, offset: number): Promise<AsyncIterableIterator<OutputChunk>>;
+  /** Resolves with the job that holds the repository's lock, as soon as there is one. */
+  waitForJob(repo: string, signal: AbortSignal): Promise<Job>;
+  /** Takes no more jobs, gives running ones `seconds` to end, then cancels them. Resolves when none is left. */
+  drain(seconds: number): Promise<void>;
+}
+
+interface LiveJob {
+  job: Job;
+  readonly output: OutputLog;
+  readonly changed: Wake;
+  readonly controller: AbortController;
+}
+
+export interface JobsDeps {
+  readonly git: Git;
+  readonly repositories: Repositories;
+  readonly journal: Journal;
+  readonly outputs: OutputLogs;
+  /** The environment that commands start from. */
+  readonly host: Readonly<Record<string, string>>;
+  /** How many jobs may wait for one repository. */
+  readonly queueLimit: number;
+  readonly killSeconds: number;
+  /** Told what went wrong that no caller may see. */
+  readonly onBug: (error: unknown, job: Job) => void;
+}
+
+/** Marks what a dead agent left unfinished as INTERRUPTED, and is ready for new work. */
+export function createJobs(deps: JobsDeps): Jobs {
+  const { repositories, journal, outputs } = deps;
+  const live = new Map<string, LiveJob>();
+  const busyChanged = createWake();
+  const locks = new Map<string, RepositoryLock>();
+  for (const { name } of repositories.list()) locks.set(name, createRepositoryLock(busyChanged));
+  let isDraining = false;
+
+  for (const job of journal.listUnfinished()) {
+    journal.update(finished(job, 'INTERRUPTED', interrupted('the agent ended before the job did')));
+  }
+
+  function lockOf(repo: string): RepositoryLock {
+    const lock = locks.get(repositories.get(repo).name);
+    if (lock === undefined) throw new Error('a served repository has a lock');
+    return lock;
+  }
+
+  function update(entry: LiveJob, facts: Partial<Job>): void {
+    entry.job = { ...entry.job, ...facts };
+    entry.changed.wake();
+  }
+
+  function record(job: Job): void {
+    try {
+      journal.update(job);
+    } catch (error) {
+      // A full disk must not keep the lock for ever: what is known in memory is right.
+      deps.onBug(error, job);
+    }
+  }
+
+  /** Records how a job ended, and gives what tells everybody. */
+  function end(entry: LiveJob, job: Job): () => void {
+    record(job);
+    return () => {
+      update(entry, job);
+      live.delete(job.id);
+      entry.output.end().catch((error: unknown) => {
+        deps.onBug(error, job);
+      });
+    };
+  }
+
+  async function work(entry: LiveJob, served: ServedRepository): Promise<() => void> {
+    update(entry, { state: 'RUNNING', startedAt: Date.now() });
+    record(entry.job);
+    const { signal } = entry.controller;
+    try {
+      signal.throwIfAborted();
+      await workOnJob({
+        get job() {
+          return entry.job;
+        },
+        served,
+        git: deps.git,
+        output: entry.output,
+        signal,
+        host: deps.host,
+        killSeconds: deps.killSeconds,
+        update: (facts) => {
+          update(entry, facts);
+        },
+      });
+      return end(entry, finished(entry.job, 'SUCCEEDED', null));
+    } catch (error) {
+      const reason: unknown = signal.reason;
+      if (signal.aborted && reason instanceof AppError) {
+        return end(entry, stopped(entry.job, reason));
+      }
+      const described = describeFailure(error);
+      if (described === null) deps.onBug(error, entry.job);
+      return end(entry, finished(entry.job, 'FAILED', described ?? INTERNAL));
+    }
+  }
+
+  function getJob(id: string): Job {
+    const job = jobs.find(id);
+    if (job === null) throw new AppError('NOT_FOUND', `there is no job ${JSON.stringify(id)}`);
+    return job;
+  }
+
+  function stop(entry: LiveJob, reason: AppError): void {
+    const { job } = entry;
+    if (lockOf(job.repo).remove(job.id)) {
+      end(entry, stopped(job, reason))();
+    } else {
+      entry.controller.abort(reason);
+    }
+  }
+
+  const jobs: Jobs = {
+    submit(request, ifBusy) {
+      const served = repositories.get(request.repo);
+      const lock = lockOf(served.name);
+      if (request.command !== null) getCommand(served, request.command);
+      if (isDraining) throw new AppError('BUSY', 'the agent is stopping and takes no new work');
+      const holder = jobs.current(served.name);
+      if (holder !== null) refuseBusy(holder, lock, ifBusy, deps.queueLimit);
+      const job = journal.insert({
+        ...request,
+        id: randomUUID(),
+        state: 'QUEUED',
+        before: null,
+        after: null,
+        exitCode: null,
+        signal: null,
+        error: null,
+        progress: null,
+        queuedAt: Date.now(),
+        startedAt: null,
+        finishedAt: null,
+      });
+      const entry: LiveJob = {
+        job,
+        output: outputs.create(job.id),
+        changed: createWake(),
+        controller: new AbortController(),
+      };
+      live.set(job.id, entry);
+      lock.add({
+        id: job.id,
+        run: async () => await work(entry, served),
+      });
+      return entry.job;
+    },
+
+    find: (id) => live.get(id)?.job ?? journal.find(id),
+    list: (filter) => journal.list(filter).map((job) => live.get(job.id)?.job ?? job),
+
+    current(repo) {
+      const [id] = lockOf(repo).jobIds;
+      return id === undefined ? null : (live.get(id)?.job ?? null);
+    },
+    isBusy: (repo) => lockOf(repo).transitions % 2 === 1,
+
+    cancel(id) {
+      const entry = live.get(id);
+      if (entry === undefined) return getJob(id);
+      stop(entry, new AppError('CANCELLED', 'cancelled on request'));
+      return entry.job;
+    },
+
+    async wait(id, signal) {
+      const following = jobs.follow(id);
+      const leave = (): void => void following.return?.();
+      signal.addEventListener('abort', leave);
+      try {
+        signal.throwIfAborted();
+        let last = getJob(id);
+        for await (const job of following) last = job;
+        signal.throwIfAborted();
+        return last;
+      } finally {
+        signal.removeEventListener('abort', leave);
+      }
+    },
+
+    follow(id) {
+      const entry = live.get(id);
+      let seen: Job | undefined;
+      let now = entry?.job ?? getJob(id);
+      return follow<Job>(() => {
+        now = entry?.job ?? now;
+        if (seen !== now) {
+          seen = now;
+          return { value: now };
+        }
+        return isFinished(now) || entry === undefined ? { ended: true } : { wait: entry.changed };
+      });
+    },
+
+    followBusy(repos) {
+      const seen = new Map<string, number>();
+      return follow<{ repo: string; busy: boolean }>(() => {
+        for (const repo of repos) {
+          const { transitions } = lockOf(repo);
+          const last = seen.get(repo);
+          if (last === transitions) continue;
+          const next = last === undefined ? transitions : last + 1;
+          seen.set(repo, next);
+          return { value: { repo, busy: next % 2 === 1 } };
+        }
+        return { wait: busyChanged };
+      });
+    },
+
+    openOutput: async (id) => live.get(id)?.output ?? (await outputs.open(getJob(id).id)),
+
+    async followOutput(id, offset) {
+      const output = await jobs.openOutput(id);
+      let position = offset;
+      return follow<OutputChunk>(async () => {
+        for (;;) {
+          // Looked at before reading: what is appended meanwhile is then seen next time, not missed.
+          const { size, isEnded } = output;
+          const chunk = position < size ? await output.read(position) : null;
+          if (chunk !== null) {
+            position = chunk.end;
+            return { value: chunk };
+          }
+          if (isEnded) return { ended: true };
+          if (output.size === size && !output.isEnded) return { wait: output.changed };
+        }
+      });
+    },
+
+    async waitForJob(repo, signal) {
+      const following = follow<Job>(() => {
+        const job = jobs.current(repo);
+        return job === null ? { wait: busyChanged } : { value: job };
+      });
+      const leave = (): void => void following.return?.();
+      signal.addEventListener('abort', leave);
+      try {
+        const { value } = await following.next();
+        signal.throwIfAborted();
+        return value;
+      } finally {
+        signal.removeEventListener('abort', leave);
+      }
+    },
+
+    async drain(seconds) {
+      isDraining = true;
+      const stopping = new AppError('BUSY', 'the agent was stopped');
+      for (const entry of live.values()) {
+        if (entry.job.state === 'QUEUED') stop(entry, stopping);
+      }
+      const timer = setTimeout(() => {
+        for (const entry of live.values()) stop(entry, stopping);
+      }, seconds * 1000);
+      try {
+        await Promise.all(
+          [...live.keys()].map(async (id) => await jobs.wait(id, new AbortController().signal)),
+        );
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+  };
+  return jobs;
+}
+
+function refuseBusy(
+  holder: Job,
+  lock: RepositoryLock,
+  ifBusy: 'REJECT' | 'WAIT',
+  queueLimit: number,
+): void {
+  const since = new Date(holder.startedAt ?? holder.queuedAt).toISOString();
+  const detail = { holder: holder.id, kind: holder.kind, caller: holder.caller, since };
+  if (ifBusy === 'REJECT') {
+    throw new AppError(
+      'BUSY',
+      `repo is busying: job ${holder.id} (${holder.kind.toLowerCase()}, by ${holder.caller}) holds it since ${since}; ` +
+        'try again when it has ended, or wait for it',
+      detail,
+    );
+  }
+  if (lock.jobIds.length > queueLimit) {
+    throw new AppError(
+      'LIMIT_EXCEEDED',
+      `${queueLimit} jobs wait for this repository already (limits.queue); try again later`,
+      detail,
+    );
+  }
+}
+
+const INTERNAL: JobError = {
+  code: 'INTERNAL',
+  message: 'the agent failed; its log says how',
+  detail: null,
+};
+
+function interrupted(message: string): JobError {
+  return { code: 'INTERRUPTED', message, detail: null };
+}
+
+function stopped(job: Job, reason: AppError): Job {
+  const state = reason.code === 'CANCELLED' ? 'CANCELLED' : 'INTERRUPTED';
+  return finished(job, state, jobError(reason));
+}
+
+function jobError(error: AppError): JobError {
+  return { code: error.code, message: error.message, detail: error.detail ?? null };
+}
+
+/** What the caller may know of a failure; null when it is a bug of ours. */
+function describeFailure(error: unknown): JobError | null {
+  if (error instanceof AppError) return jobError(error);
+  if (!(error instanceof GitCommandError)) return null;
+  return {
+    code: 'COMMAND_FAILED',
+    message: redactUrls(error.message),
+    detail: { exitCode: error.exitCode },
+  };
+}
+
+function finished(job: Job, state: Job['state'], error: JobError | null): Job {
+  return { ...job, state, error, finishedAt: Date.now() };
+}

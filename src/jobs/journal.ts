@@ -1,0 +1,180 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
+import { z } from 'zod';
+import { AppError } from '../error.ts';
+import { isOid } from '../git/oid.ts';
+import { JOB_KINDS, JOB_STATES, type Job, type JobState } from './job.ts';
+
+/** The jobs of this agent, on disk: what is in it was written before anybody was told. */
+export interface Journal extends Disposable {
+  /** Records a new job and gives it its sequence number. */
+  insert(job: Omit<Job, 'sequence'>): Job;
+  update(job: Job): void;
+  /** null when no job has this id. */
+  find(id: string): Job | null;
+  /** Newest first. */
+  list(filter: JobFilter): Job[];
+  /** Jobs that a dead agent left behind, oldest first. */
+  listUnfinished(): Job[];
+}
+
+export interface JobFilter {
+  readonly repo?: string | undefined;
+  /** The repositories the caller may see. */
+  readonly repos?: readonly string[] | undefined;
+  readonly states?: readonly JobState[] | undefined;
+  /** Only jobs older than this sequence number. */
+  readonly before?: number | undefined;
+  readonly limit: number;
+}
+
+const SCHEMA = `
+  create table if not exists job (
+    sequence integer primary key autoincrement,
+    id text not null unique,
+    repo text not null,
+    kind text not null,
+    state text not null,
+    caller text not null,
+    trigger text not null,
+    branch text,
+    hash text,
+    strategy text,
+    command text,
+    before text,
+    after text,
+    exitCode integer,
+    signal text,
+    error text,
+    queuedAt integer not null,
+    startedAt integer,
+    finishedAt integer
+  ) strict;
+  create index if not exists job_by_repo on job (repo, sequence);
+  create index if not exists job_by_state on job (state) where state in ('QUEUED', 'RUNNING');
+`;
+
+const COLUMNS = [
+  'id', 'repo', 'kind', 'state', 'caller', 'trigger', 'branch', 'hash', 'strategy', 'command',
+  'before', 'after', 'exitCode', 'signal', 'error', 'queuedAt', 'startedAt', 'finishedAt',
+] as const; // prettier-ignore
+
+/**
+ * Opens the journal in `stateDir`, which is made when it is missing. The database is locked for as
+ * long as this process lives, however it ends: two agents on one journal would each think they hold
+ * the repositories' locks.
+ * @throws AppError BUSY when another agent holds it
+ */
+export function openJournal(stateDir: string): Journal {
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const file = join(stateDir, 'journal.sqlite');
+  const database = new DatabaseSync(file);
+  try {
+    database.exec('pragma locking_mode = exclusive; pragma journal_mode = wal');
+    // `full`: a job that was accepted is on the disk, not only in its cache.
+    database.exec(`pragma synchronous = full; begin exclusive; ${SCHEMA} commit`);
+  } catch (error) {
+    database.close();
+    if (!(error instanceof Error && /locked/.test(error.message))) throw error;
+    throw new AppError(
+      'BUSY',
+      `another agent is using ${stateDir}: stop it, or give this one its own with state_dir or GITAGENT_STATE_DIR`,
+      { stateDir },
+      { cause: error },
+    );
+  }
+  const insert = database.prepare(
+    `insert into job (${COLUMNS.join()}) values (${COLUMNS.map((name) => `:${name}`).join()})`,
+  );
+  const update = database.prepare(
+    `update job set ${COLUMNS.map((name) => `${name} = :${name}`).join()} where id = :id`,
+  );
+  const find = database.prepare('select * from job where id = ?');
+  return {
+    insert(job) {
+      const { lastInsertRowid } = insert.run(columnsOf(job));
+      return { ...job, sequence: Number(lastInsertRowid) };
+    },
+    update(job) {
+      update.run(columnsOf(job));
+    },
+    find(id) {
+      const row = find.get(id);
+      return row === undefined ? null : readRow(row);
+    },
+    list(filter) {
+      const statement = database.prepare(`
+        select * from job
+        where (:repo is null or repo = :repo)
+          and (:repos is null or repo in (select value from json_each(:repos)))
+          and (:states is null or state in (select value from json_each(:states)))
+          and (:before is null or sequence < :before)
+        order by sequence desc limit :limit`);
+      const rows = statement.all({
+        repo: filter.repo ?? null,
+        repos: filter.repos === undefined ? null : JSON.stringify(filter.repos),
+        states: filter.states === undefined ? null : JSON.stringify(filter.states),
+        before: filter.before ?? null,
+        limit: filter.limit,
+      });
+      return rows.map(readRow);
+    },
+    listUnfinished() {
+      return database
+        .prepare(`select * from job where state in ('QUEUED', 'RUNNING') order by sequence`)
+        .all()
+        .map(readRow);
+    },
+    [Symbol.dispose]() {
+      database.close();
+    },
+  };
+}
+
+function columnsOf(job: Omit<Job, 'sequence'>): Record<string, string | number | null> {
+  const { progress: _live, error, ...columns } = job;
+  const row = { ...columns, error: error === null ? null : JSON.stringify(error) };
+  return Object.fromEntries(COLUMNS.map((name) => [name, row[name]]));
+}
+
+const text = z.string().nullable();
+const time = z.number().int().nullable();
+const oidText = z.string().refine(isOid).nullable();
+
+/** The journal outlives the program that wrote it, so what it says is checked. */
+const Row = z.object({
+  sequence: z.number().int(),
+  id: z.string(),
+  repo: z.string(),
+  kind: z.enum(JOB_KINDS),
+  state: z.enum(JOB_STATES),
+  caller: z.string(),
+  trigger: z.string(),
+  branch: text,
+  hash: text,
+  strategy: z.enum(['ff-only', 'merge', 'rebase', 'reset']).nullable(),
+  command: text,
+  before: oidText,
+  after: oidText,
+  exitCode: time,
+  signal: text,
+  error: z
+    .string()
+    .transform((json): unknown => JSON.parse(json))
+    .pipe(
+      z.object({
+        code: z.string(),
+        message: z.string(),
+        detail: z.record(z.string(), z.unknown()).nullable(),
+      }),
+    )
+    .nullable(),
+  queuedAt: z.number(),
+  startedAt: time,
+  finishedAt: time,
+});
+
+function readRow(row: Record<string, SQLOutputValue>): Job {
+  return { ...Row.parse(row), progress: null };
+}

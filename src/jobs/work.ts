@@ -1,0 +1,152 @@
+import { parseBranchName } from '../git/branch-name.ts';
+import type { Git } from '../git/git.ts';
+import { readHead } from '../git/head.ts';
+import { parseAbbreviatedOid } from '../git/oid.ts';
+import { createLineSplitter, parseProgress } from '../git/progress.ts';
+import { pull } from '../git/pull.ts';
+import { redactUrls } from '../git/redact.ts';
+import { openWorkingCopy } from '../git/working-copy.ts';
+import type { CommandConfig } from '../config.ts';
+import { AppError } from '../error.ts';
+import { runCommand } from './command.ts';
+import type { Job } from './job.ts';
+import type { OutputLog } from './output-log.ts';
+import type { ServedRepository } from './repositories.ts';
+
+/** What the work of one job is done with. */
+export interface JobContext {
+  readonly job: Job;
+  readonly served: ServedRepository;
+  readonly git: Git;
+  readonly output: OutputLog;
+  readonly signal: AbortSignal;
+  /** The environment that commands start from. */
+  readonly host: Readonly<Record<string, string>>;
+  readonly killSeconds: number;
+  /** Changes what is known of the job and tells its subscribers. */
+  readonly update: (facts: Partial<Job>) => void;
+}
+
+/**
+ * Does a job's work: the pull, if it is one, then the command, if it has one.
+ * @throws AppError, GitCommandError
+ */
+export async function workOnJob(context: JobContext): Promise<void> {
+  const { job, served, git, signal } = context;
+  let branch: string | null;
+  if (job.kind === 'PULL') {
+    branch = await workOnPull(context);
+  } else {
+    const head = await readHead(git, served.repository, signal);
+    context.update({ before: head.oid, after: head.oid, branch: head.branch });
+    branch = head.branch;
+  }
+  if (job.command === null) return;
+  await workOnCommand(context, getCommand(served, job.command), branch);
+}
+
+/** @throws AppError BAD_USER_INPUT that names the commands there are */
+export function getCommand(served: ServedRepository, name: string): CommandConfig {
+  const command = served.config.commands.get(name);
+  if (command !== undefined) return command;
+  const known = [...served.config.commands.keys()].map((each) => JSON.stringify(each));
+  throw new AppError(
+    'BAD_USER_INPUT',
+    `repository ${JSON.stringify(served.name)} has no command ${JSON.stringify(name.slice(0, 80))}: ` +
+      (known.length === 0 ? 'none is configured' : `there is ${known.join(', ')}`),
+  );
+}
+
+async function workOnPull(context: JobContext): Promise<string | null> {
+  const { job, served, git, output, signal } = context;
+  /** What git and we print, in order; awaited at the end, as git's part is small and cannot be paused. */
+  let printed: Promise<void> = Promise.resolve();
+  const print = (text: string): void => {
+    printed = printed.then(async () => {
+      await output.append(Buffer.from(text));
+    });
+    printed.catch(() => undefined);
+  };
+  const lines = createLineSplitter((line) => {
+    const text = redactUrls(line.toString('utf8'));
+    const progress = parseProgress(text);
+    if (progress !== null) context.update({ progress });
+    print(text);
+  });
+  const { sshCommand, strategy } = served.config;
+  const workingCopy = openWorkingCopy(git, served.repository, {
+    signal,
+    onOutput: lines.write,
+    ...(sshCommand === undefined ? {} : { sshCommand }),
+  });
+  try {
+    const result = await pull(
+      {
+        git,
+        repository: served.repository,
+        workingCopy,
+        signal,
+        say(line) {
+          lines.flush();
+          print(`${line}\n`);
+        },
+        onReady(before) {
+          context.update({ before });
+        },
+      },
+      {
+        branch: job.branch === null ? null : parseBranchName(job.branch),
+        hash: job.hash === null ? null : parseAbbreviatedOid(job.hash),
+        strategy: job.strategy ?? strategy,
+        savedRef: `refs/gitagent/saved/${job.id}`,
+      },
+    );
+    context.update({ before: result.before, after: result.after, branch: result.branch });
+    return result.branch;
+  } finally {
+    lines.flush();
+    await printed;
+  }
+}
+
+async function workOnCommand(
+  context: JobContext,
+  command: CommandConfig,
+  branch: string | null,
+): Promise<void> {
+  const { job, served, output } = context;
+  await output.append(Buffer.from(`$ ${command.line}\n`));
+  const { before, after } = job;
+  const result = await runCommand({
+    argv: command.argv,
+    cwd: served.repository.path,
+    env: {
+      ...context.host,
+      ...command.env,
+      GITAGENT_REPO: served.name,
+      GITAGENT_JOB: job.id,
+      GITAGENT_BRANCH: branch ?? '',
+      GITAGENT_BEFORE: before ?? '',
+      GITAGENT_AFTER: after ?? '',
+      GITAGENT_CALLER: job.caller,
+    },
+    signal: context.signal,
+    killSeconds: context.killSeconds,
+    ...(command.timeoutSeconds === undefined ? {} : { timeoutSeconds: command.timeoutSeconds }),
+    write: output.append,
+  });
+  const { exitCode, signal } = result;
+  context.update({ exitCode, signal });
+  context.signal.throwIfAborted();
+  if (exitCode === 0) return;
+  const name = JSON.stringify(command.name);
+  throw new AppError(
+    'COMMAND_FAILED',
+    result.timedOut
+      ? `command ${name} was ended after ${command.timeoutSeconds} seconds`
+      : exitCode === null
+        ? `command ${name} was ended by ${signal}`
+        : `command ${name} ended with exit code ${exitCode}`,
+    { exitCode, signal },
+  );
+}
