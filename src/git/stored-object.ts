@@ -1,0 +1,26 @@
+import { createHash } from 'node:crypto';
+import type { Oid } from './oid.ts';
+
+/** The four kinds of object that git stores. */
+export type ObjectType = 'commit' | 'tree' | 'blob' | 'tag';
+
+/**
+ * One object as it lies in the object database: its type, and its content without git's `type
+ * size\0` header.
+ */
+export interface StoredObject {
+  readonly type: ObjectType;
+  readonly body: Buffer;
+}
+
+/**
+ * Whether `id` is the id of `object`: the SHA-1 (40 digits) or SHA-256 (64 digits) of `type
+ * size\0body` (gitformat-pack, "Object encoding").
+ */
+export function hasOid(object: StoredObject, id: Oid): boolean {
+  const digest = createHash(id.length === 64 ? 'sha256' : 'sha1')
+    .update(`${object.type} ${object.body.length}\0`)
+    .update(object.body)
+    .digest('hex');
+  return digest === id;
+}
