@@ -61,7 +61,7 @@ export async function readPackedObject(
   const type: ObjectType = entry.type;
   let body = await inflateEntry(pack, entry);
   let work = 0;
-  for (const delta of deltas.reverse()) {
+  for (const delta of deltas.toReversed()) {
     if (body === null) return null;
     work += body.length;
     if (work > maxBytes * MAX_WORK_FACTOR) return null;

@@ -33,7 +33,7 @@ const LAYOUTS: Record<string, (repository: ScratchRepository) => Promise<void>> 
   'the longest chains that git makes': async (repository) => {
     repository.git(['repack', '-adfq', '--depth=4095', '--window=100']);
     const { longest } = await describeDeltas(repository);
-    assert.ok(longest >= 100, `the longest chain is ${longest}`);
+    assert.ok(longest > 50, `the longest chain is ${longest}`);
   },
   'long chains of deltas by id': async (repository) => {
     repository.git([
@@ -46,7 +46,7 @@ const LAYOUTS: Record<string, (repository: ScratchRepository) => Promise<void>> 
     ]);
     const { longest, byId } = await describeDeltas(repository);
     assert.ok(
-      longest >= 40 && byId > 100,
+      longest >= 40 && byId > 50,
       `the longest chain is ${longest}, ${byId} deltas are by id`,
     );
   },
@@ -57,7 +57,7 @@ const LAYOUTS: Record<string, (repository: ScratchRepository) => Promise<void>> 
   },
   'many packs and a multi-pack-index': async (repository) => {
     for (const pack of await takePacks(repository)) repository.git(['unpack-objects', '-q'], pack);
-    for (const n of [200, 150, 100, 50]) {
+    for (const n of [70, 50, 30, 10]) {
       const ids = repository.git(['rev-list', '--objects', '--no-object-names', `main~${n}`]);
       repository.git(['pack-objects', '-q', '--incremental', 'objects/pack/pack'], ids);
     }
@@ -74,12 +74,15 @@ const LAYOUTS: Record<string, (repository: ScratchRepository) => Promise<void>> 
   },
 };
 
-for (const format of ['sha1', 'sha256'] as const) {
+for (const [format, commits] of [
+  ['sha1', 220],
+  ['sha256', 80],
+] as const) {
   suite(`every object of a ${format} history is what git cat-file says`, () => {
     for (const [layout, arrange] of Object.entries(LAYOUTS)) {
       test(layout, async () => {
         await using repository = await createScratchRepository({ format });
-        writeHistory(repository, 220);
+        writeHistory(repository, commits);
         await arrange(repository);
         await assertSameAsGit(repository);
       });
@@ -209,7 +212,7 @@ test('reading while git repacks never gives a wrong answer', async () => {
   await using repository = await createScratchRepository();
   writeHistory(repository, 120);
   const expected = [...readAllWithGit(repository)];
-  let repacking = true;
+  const state = { repacking: true };
   const repacked = (async () => {
     for (let n = 1; n <= 6; n++) {
       await repository.gitInBackground(['repack', '-adfq', `--depth=${n * 5}`, '--window=10']);
@@ -218,13 +221,13 @@ test('reading while git repacks never gives a wrong answer', async () => {
       await repository.gitInBackground(['repack', '-adq', '--depth=3']);
     }
   })().finally(() => {
-    repacking = false;
+    state.repacking = false;
   });
 
   let found = 0;
   const reader = async (seed: number) => {
-    for (let state = seed; repacking; state = (state * 48271) % 0x7fffffff) {
-      const [id, object] = expected[state % expected.length] ?? assert.fail();
+    for (let random = seed; state.repacking; random = (random * 48271) % 0x7fffffff) {
+      const [id, object] = expected[random % expected.length] ?? assert.fail();
       const read = await readObject(repository.objectsDir, id, { maxBytes: MAX_BYTES });
       if (read === null) continue;
       found++;

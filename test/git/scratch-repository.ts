@@ -79,7 +79,11 @@ export function writeHistory(repository: ScratchRepository, count: number): void
   for (let state = 1; noise.length < 200_000; state = (state * 48271) % 0x7fffffff) {
     noise += String.fromCharCode(33 + (state % 90));
   }
-  const stream = [data('noise', noise), data('zeros', '0'.repeat(300_000)), data('empty', '')];
+  const stream = [
+    formatBranch('noise', noise),
+    formatBranch('zeros', '0'.repeat(300_000)),
+    formatBranch('empty', ''),
+  ];
   for (let n = 1; n <= count; n++) {
     lines[(n * 37) % lines.length] = `changed by commit ${n}`;
     const merge = n > 20 && n % 25 === 0 ? [`merge :${n - 15}`] : [];
@@ -102,13 +106,14 @@ export function writeHistory(repository: ScratchRepository, count: number): void
       stream.push(`tag v${n}\nfrom :${n}\ntagger Ada <ada@example.com> ${AT}\n${exact(`v${n}`)}`);
   }
   repository.git(['fast-import', '--quiet'], `${stream.join('\n')}\ndone\n`);
+}
 
-  function data(name: string, content: string): string {
-    return [
-      `commit refs/heads/${name}\ncommitter Ada <ada@example.com> ${AT}\n${exact(name)}`,
-      `M 100644 inline ${name}\n${exact(content)}`,
-    ].join('\n');
-  }
+/** A commit of one file on a branch of its own. */
+function formatBranch(name: string, content: string): string {
+  return [
+    `commit refs/heads/${name}\ncommitter Ada <ada@example.com> ${AT}\n${exact(name)}`,
+    `M 100644 inline ${name}\n${exact(content)}`,
+  ].join('\n');
 }
 
 /** fast-import's counted data; everything here is ASCII. */
