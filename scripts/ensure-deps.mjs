@@ -170,9 +170,16 @@ function isAlive(pid) {
 async function install(why) {
   say(`${why}; running npm ci, which takes about half a minute`);
   const { command, args } = findNpm();
-  // An outer `npm start --omit=dev` or NODE_ENV=production must not leave out the compiler or
-  // the runtime; packages that name a newer Node in `engines` are meant for the one we install.
-  args.push('ci', '--include=dev', '--include=optional', '--engine-strict=false');
+  args.push(
+    'ci',
+    // NODE_ENV=production or an outer `npm start --omit=dev` would leave out what we need.
+    '--include=dev',
+    '--include=optional',
+    // Half the packages want a newer Node than the one that may be running npm here. They get
+    // it; npm need neither refuse them nor warn about every one.
+    '--engine-strict=false',
+    '--loglevel=error',
+  );
   const npm = spawn(command, args, {
     cwd: root,
     // Standard output belongs to the program that starts after us.

@@ -173,3 +173,15 @@ test('refuses a Node that is too old', async () => {
   assert.equal(code, 1);
   assert.equal(stderr, 'ensure-deps: GitAgent needs Node 24.15, 26 or later and this is 24.14.1\n');
 });
+
+test('our own lock file names the binaries of every platform', async () => {
+  const file = await readFile(join(import.meta.dirname, '../package-lock.json'), 'utf8');
+  const { packages } = JSON.parse(file) as {
+    packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+  };
+  // npm leaves out those that a registry lacks, and then `npm ci` refuses the lock file.
+  const missing = Object.values(packages)
+    .flatMap(({ optionalDependencies }) => Object.keys(optionalDependencies ?? {}))
+    .filter((name) => !packages[`node_modules/${name}`]);
+  assert.deepEqual(missing, []);
+});
