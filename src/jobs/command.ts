@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as afterPolling, setTimeout as delay } from 'node:timers/promises';
 import { groupIsAlive, signalGroup } from '../git/process-group.ts';
 
 /** A configured command, ready to start. */
@@ -32,8 +33,12 @@ export interface CommandResult {
  */
 const MERGE_STREAMS = ['-c', 'exec "$@" 2>&1', 'gitagent'] as const;
 
-/** How long a pipe that a daemon keeps open must be silent until the command's own output is all read. */
-const QUIET_MS = 100;
+/** How often a pipe that something keeps open is looked at once the command has ended. */
+const ROUND_MS = 25;
+/** After so many silent rounds what the command and its children printed is all read. */
+const QUIET_ROUNDS = 4;
+/** Who still prints after so many rounds is a daemon. */
+const MAX_ROUNDS = 40;
 
 /**
  * Runs a command in a process group of its own. It ends when the command ends, not when the last
@@ -58,10 +63,13 @@ export async function runCommand(order: CommandOrder): Promise<CommandResult> {
       });
     },
   );
+  const { pid } = child;
+  // The system would not start it: `error` says why, and there may be no stdout at all.
+  if (pid === undefined) return { ...(await exited), timedOut: false };
   let timedOut = false;
   let ending: Promise<void> | undefined;
   const end = (): void => {
-    if (child.pid !== undefined) ending ??= endGroup(child.pid, order.killSeconds);
+    ending ??= endGroup(pid, order.killSeconds);
   };
   const timer =
     order.timeoutSeconds === undefined
@@ -72,12 +80,13 @@ export async function runCommand(order: CommandOrder): Promise<CommandResult> {
         }, order.timeoutSeconds * 1000);
   order.signal.addEventListener('abort', end);
   try {
-    const output = pump(child.stdout, order.write);
-    output.failed.catch(end); // Nobody could see what it does: then it must not go on.
+    // What nobody could see must not go on.
+    const output = pump(child.stdout, order.write, end);
     const outcome = await exited;
     clearTimeout(timer);
     await ending;
     await output.drain();
+    await ending; // It may have been aborted only now.
     return { ...outcome, timedOut };
   } finally {
     clearTimeout(timer);
@@ -85,59 +94,101 @@ export async function runCommand(order: CommandOrder): Promise<CommandResult> {
   }
 }
 
-interface Pump {
-  /** Rejects when what was printed could not be written. */
-  readonly failed: Promise<never>;
-  /** Resolves when all that was printed so far is written; what comes later is dropped. */
-  drain(): Promise<void>;
-}
-
 /** Writes what a stream gives, one chunk at a time: the next is read when the last has been written. */
-function pump(stream: Readable, write: (bytes: Buffer) => Promise<void>): Pump {
+function pump(
+  stream: Readable,
+  write: (bytes: Buffer) => Promise<void>,
+  onFailed: () => void,
+): {
+  /**
+   * To be called when the command has ended. Resolves when all that it printed is written; what others
+   * print later is read and dropped. @throws what `write` threw
+   */
+  drain(): Promise<void>;
+} {
   let isWriting = false;
-  let lastChunkAt = 0;
-  const failed = Promise.withResolvers<never>();
-  failed.promise.catch(() => undefined);
-  const ended = new Promise<void>((resolve) => {
-    stream.once('end', resolve);
+  let hasClosed = false;
+  /** Whether anything happened since the last round began. */
+  let isActive = false;
+  let failure: { readonly error: unknown } | undefined;
+  const closed = new Promise<void>((resolve) => {
+    stream.once('close', () => {
+      hasClosed = true;
+      resolve();
+    });
   });
+  const goOn = (): void => {
+    isWriting = false;
+    isActive = true;
+    stream.resume();
+  };
   const onData = (bytes: Buffer): void => {
     isWriting = true;
+    isActive = true;
     stream.pause();
-    write(bytes).then(() => {
-      isWriting = false;
-      lastChunkAt = Date.now();
-      stream.resume();
-    }, failed.reject);
+    write(bytes).then(goOn, (error: unknown) => {
+      failure = { error };
+      stream.off('data', onData);
+      goOn();
+      onFailed();
+    });
   };
   stream.on('data', onData);
+  stream.on('error', () => undefined); // It closes then, which is all there is to know.
+
+  const readRest = async (): Promise<void> => {
+    // Counted, not timed: each round has polled the pipe once, however long this process was kept from
+    // running. What the command printed was in the pipe when it ended, so a quiet poll means all is read.
+    let rounds = 0;
+    let quiet = 0;
+    while (isWriting || !(hasClosed || quiet === QUIET_ROUNDS || rounds === MAX_ROUNDS)) {
+      isActive = false;
+      await Promise.race([delay(ROUND_MS), closed]);
+      await afterPolling();
+      if (isWriting) continue;
+      quiet = isActive ? 0 : quiet + 1;
+      rounds += 1;
+    }
+  };
   return {
-    failed: failed.promise,
     async drain() {
-      lastChunkAt = Date.now();
-      let hasEnded = false;
-      void ended.then(() => (hasEnded = true));
-      const written = async (): Promise<void> => {
-        while (isWriting || !(hasEnded || Date.now() - lastChunkAt >= QUIET_MS)) {
-          await Promise.race([delay(QUIET_MS / 4), isWriting ? NEVER : ended]);
-        }
-      };
-      await Promise.race([written(), failed.promise]);
+      await readRest();
       stream.off('data', onData);
       stream.resume();
       if (stream instanceof Socket) stream.unref();
+      if (failure !== undefined) throw failure.error;
     },
   };
 }
 
-const NEVER = new Promise<never>(() => undefined);
-
 /** Ends a process group: TERM, and KILL for what is left after `killSeconds`. Resolves once it is gone. */
 async function endGroup(leaderPid: number, killSeconds: number): Promise<void> {
-  const killAt = Date.now() + killSeconds * 1000;
+  const killAt = performance.now() + killSeconds * 1000;
   signalGroup(leaderPid, 'SIGTERM');
-  while (groupIsAlive(leaderPid)) {
-    if (Date.now() >= killAt) signalGroup(leaderPid, 'SIGKILL');
+  for (let look = 1; groupIsAlive(leaderPid); look++) {
+    if (look % LOOKS_PER_ZOMBIE_HUNT === 0 && (await hasOnlyZombies(leaderPid))) return;
+    if (performance.now() >= killAt) signalGroup(leaderPid, 'SIGKILL');
     await delay(20);
   }
+}
+
+/** Reading all of /proc is dear, and groups mostly end at once. */
+const LOOKS_PER_ZOMBIE_HUNT = 10;
+
+/**
+ * Whether all that is left of a group is dead and only waits to be reaped. Nobody may ever do that: in
+ * a container the orphans' new parent is process 1, often the agent itself, which knows nothing of them.
+ */
+async function hasOnlyZombies(leaderPid: number): Promise<boolean> {
+  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
+  if (pids.length === 0) return false; // Not Linux.
+  const states = await Promise.all(
+    pids.map(async (pid) => {
+      // proc(5): `PID (NAME) STATE PPID PGRP ...`, and a name may have anything in it.
+      const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
+      const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return Number(group) === leaderPid ? state : 'gone';
+    }),
+  );
+  return states.every((state) => state === 'Z' || state === 'X' || state === 'gone');
 }

@@ -29,37 +29,57 @@ export type Look<T> =
 
 /**
  * Follows something that changes: looks, gives what is there, and when nothing is new waits to be
- * woken. The consumer sets the pace, so a slow one costs nothing but its position.
+ * woken. The consumer sets the pace, so a slow one costs nothing but its position. As with a
+ * generator, several `next()` at once are answered one after the other, and a throwing `look` is the end.
  *
  * Not an async generator: those queue `return()` behind a pending `next()`, so a subscriber that left
  * would stay until the next event.
+ * @param look always waits for the same `Wake`
  */
 export function follow<T>(look: () => Look<T> | Promise<Look<T>>): AsyncIterableIterator<T> {
   let closed = false;
   let release: (() => void) | undefined;
+  let turn: Promise<unknown> = Promise.resolve();
+
+  const step = async (): Promise<IteratorResult<T, undefined>> => {
+    let woken: Promise<void> | undefined;
+    try {
+      while (!closed) {
+        const seen = await look();
+        if (isClosed()) break;
+        if ('value' in seen) return { done: false, value: seen.value };
+        if ('ended' in seen) break;
+        if (woken === undefined) {
+          // What changed between the look and this line woke nobody: look once more before waiting.
+          woken = new Promise((resolve) => {
+            const leave = seen.wait.once(resolve);
+            release = () => {
+              leave();
+              resolve();
+            };
+          });
+          continue;
+        }
+        await woken;
+        woken = undefined;
+      }
+      closed = true;
+      return { done: true, value: undefined };
+    } catch (error) {
+      closed = true;
+      throw error;
+    } finally {
+      release?.();
+    }
+  };
   return {
     [Symbol.asyncIterator]() {
       return this;
     },
     async next() {
-      for (;;) {
-        if (closed) return { done: true, value: undefined };
-        const seen = await look();
-        if (isClosed()) return { done: true, value: undefined };
-        if ('value' in seen) return { done: false, value: seen.value };
-        if ('ended' in seen) {
-          closed = true;
-          return { done: true, value: undefined };
-        }
-        await new Promise<void>((resolve) => {
-          const leave = seen.wait.once(resolve);
-          release = () => {
-            leave();
-            resolve();
-          };
-        });
-        release = undefined;
-      }
+      const result = turn.then(step);
+      turn = result.catch(() => undefined);
+      return await result;
     },
     async return() {
       closed = true;

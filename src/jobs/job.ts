@@ -56,7 +56,7 @@ export interface Job extends JobRequest {
   /** The signal that ended the command. */
   readonly signal: string | null;
   readonly error: JobError | null;
-  /** How far git has come; null before it says so, and once the agent has been restarted. */
+  /** How far git has come; null before it says so, and when the job has ended. */
   readonly progress: Progress | null;
   /** Milliseconds since 1970. */
   readonly queuedAt: number;

@@ -74,10 +74,12 @@ export function createJobs(deps: JobsDeps): Jobs {
   const busyChanged = createWake();
   const locks = new Map<string, RepositoryLock>();
   for (const { name } of repositories.list()) locks.set(name, createRepositoryLock(busyChanged));
+  /** Jobs whose last change is not in the journal: what is known here is right. */
+  const unrecorded = new Map<string, Job>();
   let isDraining = false;
 
   for (const job of journal.listUnfinished()) {
-    journal.update(finished(job, 'INTERRUPTED', interrupted('the agent ended before the job did')));
+    journal.update(interrupted(job, 'the agent ended before the job did'));
   }
 
   function lockOf(repo: string): RepositoryLock {
@@ -91,11 +93,15 @@ export function createJobs(deps: JobsDeps): Jobs {
     entry.changed.wake();
   }
 
+  /** A full disk must not keep the lock for ever, so a failure is told, and made up for with the next job. */
   function record(job: Job): void {
+    unrecorded.set(job.id, job);
     try {
-      journal.update(job);
+      for (const each of unrecorded.values()) {
+        journal.update(each);
+        unrecorded.delete(each.id);
+      }
     } catch (error) {
-      // A full disk must not keep the lock for ever: what is known in memory is right.
       deps.onBug(error, job);
     }
   }
@@ -142,6 +148,11 @@ export function createJobs(deps: JobsDeps): Jobs {
       if (described === null) deps.onBug(error, entry.job);
       return end(entry, finished(entry.job, 'FAILED', described ?? INTERNAL));
     }
+  }
+
+  /** What memory knows better than the journal. */
+  function known(id: string): Job | undefined {
+    return live.get(id)?.job ?? unrecorded.get(id);
   }
 
   function getJob(id: string): Job {
@@ -195,8 +206,8 @@ export function createJobs(deps: JobsDeps): Jobs {
       return entry.job;
     },
 
-    find: (id) => live.get(id)?.job ?? journal.find(id),
-    list: (filter) => journal.list(filter).map((job) => live.get(job.id)?.job ?? job),
+    find: (id) => known(id) ?? journal.find(id),
+    list: (filter) => journal.list(filter).map((job) => known(job.id) ?? job),
 
     current(repo) {
       const [id] = lockOf(repo).jobIds;
@@ -283,9 +294,11 @@ export function createJobs(deps: JobsDeps): Jobs {
       const leave = (): void => void following.return?.();
       signal.addEventListener('abort', leave);
       try {
-        const { value } = await following.next();
         signal.throwIfAborted();
-        return value;
+        const result = await following.next();
+        signal.throwIfAborted();
+        if (result.done === true) throw new Error('this ends only when it is left');
+        return result.value;
       } finally {
         signal.removeEventListener('abort', leave);
       }
@@ -343,13 +356,14 @@ const INTERNAL: JobError = {
   detail: null,
 };
 
-function interrupted(message: string): JobError {
-  return { code: 'INTERRUPTED', message, detail: null };
+function interrupted(job: Job, message: string): Job {
+  return finished(job, 'INTERRUPTED', { code: 'INTERRUPTED', message, detail: null });
 }
 
 function stopped(job: Job, reason: AppError): Job {
-  const state = reason.code === 'CANCELLED' ? 'CANCELLED' : 'INTERRUPTED';
-  return finished(job, state, jobError(reason));
+  return reason.code === 'CANCELLED'
+    ? finished(job, 'CANCELLED', jobError(reason))
+    : interrupted(job, reason.message);
 }
 
 function jobError(error: AppError): JobError {
@@ -368,5 +382,5 @@ function describeFailure(error: unknown): JobError | null {
 }
 
 function finished(job: Job, state: Job['state'], error: JobError | null): Job {
-  return { ...job, state, error, finishedAt: Date.now() };
+  return { ...job, state, error, progress: null, finishedAt: Date.now() };
 }

@@ -30,7 +30,7 @@ export interface OutputLog {
   append(bytes: Buffer): Promise<void>;
   end(): Promise<void>;
   /**
-   * Reads from `offset`, at most `maxBytes`. null when nothing is there yet, or only the beginning of a
+   * Reads from `offset`, a chunk at most. null when nothing is there yet, or only the beginning of a
    * character whose rest has not been printed.
    */
   read(offset: number): Promise<OutputChunk | null>;
@@ -83,6 +83,8 @@ function createLiveLog(folder: string, path: string, maxChunkBytes: number): Out
   let file: FileHandle | undefined;
   let size = 0;
   let isEnded = false;
+  /** A write stopped half-way, so the file may be longer than `size`. */
+  let isTorn = false;
   let lastWrite: Promise<void> = Promise.resolve();
   let lastChunk: OutputChunk | null = null;
   const changed = createWake();
@@ -92,9 +94,13 @@ function createLiveLog(folder: string, path: string, maxChunkBytes: number): Out
     if (isEnded) await refuseAppend();
     if (file === undefined) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      file = await open(path, 'ax', 0o600);
+      file = await open(path, 'wx', 0o600);
     }
-    await file.appendFile(bytes);
+    // At its offset, not at the file's end: when the disk was full for a while, part of a failed write
+    // may stand there.
+    isTorn = true;
+    await writeFileAt(file, bytes, size);
+    isTorn = false;
     // Only now, for what a reader has seen must be there after a crash.
     tail.push(bytes);
     size += bytes.length;
@@ -121,7 +127,11 @@ function createLiveLog(folder: string, path: string, maxChunkBytes: number): Out
       isEnded = true;
       lastChunk = null;
       changed.wake();
-      await file?.close();
+      try {
+        if (isTorn) await file?.truncate(size);
+      } finally {
+        await file?.close();
+      }
     },
     async read(offset) {
       const until = Math.min(size, offset + maxChunkBytes);
@@ -156,6 +166,13 @@ async function readFileAt(path: string, offset: number, length: number): Promise
   }
 }
 
+async function writeFileAt(file: FileHandle, bytes: Buffer, offset: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, offset + done);
+    done += bytesWritten;
+  }
+}
+
 function toChunk(bytes: Buffer, offset: number, isFinal: boolean): OutputChunk | null {
   const whole = isFinal ? bytes : bytes.subarray(0, bytes.length - unfinishedLength(bytes));
   if (whole.length === 0) return null;
@@ -169,7 +186,8 @@ function unfinishedLength(bytes: Buffer): number {
     const byte = bytes[bytes.length - length] ?? 0;
     if (byte < 0x80) return 0;
     if (byte >= 0xc0) {
-      const needed = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
+      // 0xc0, 0xc1 and what follows 0xf4 never begin one: nothing is to be waited for.
+      const needed = byte > 0xf4 ? 0 : byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc2 ? 2 : 0;
       return needed > length ? length : 0;
     }
   }

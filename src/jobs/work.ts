@@ -76,7 +76,9 @@ async function workOnPull(context: JobContext): Promise<string | null> {
   const { sshCommand, strategy } = served.config;
   const workingCopy = openWorkingCopy(git, served.repository, {
     signal,
-    onOutput: lines.write,
+    onOutput: (bytes) => {
+      lines.write(bytes);
+    },
     ...(sshCommand === undefined ? {} : { sshCommand }),
   });
   try {
@@ -133,12 +135,15 @@ async function workOnCommand(
     signal: context.signal,
     killSeconds: context.killSeconds,
     ...(command.timeoutSeconds === undefined ? {} : { timeoutSeconds: command.timeoutSeconds }),
-    write: output.append,
+    write: async (bytes) => {
+      await output.append(bytes);
+    },
   });
   const { exitCode, signal } = result;
   context.update({ exitCode, signal });
   context.signal.throwIfAborted();
-  if (exitCode === 0) return;
+  // Also when it made the best of the TERM it got and exited with 0.
+  if (exitCode === 0 && !result.timedOut) return;
   const name = JSON.stringify(command.name);
   throw new AppError(
     'COMMAND_FAILED',

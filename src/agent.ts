@@ -1,0 +1,75 @@
+import { randomUUID } from 'node:crypto';
+import { createAuthenticator } from './auth/caller.ts';
+import type { Config } from './config.ts';
+import { createGit } from './git/git.ts';
+import { createHttpServer } from './http/server.ts';
+import { openJournal } from './jobs/journal.ts';
+import { createJobs } from './jobs/jobs.ts';
+import { createOutputLogs } from './jobs/output-log.ts';
+import { openRepositories } from './jobs/repositories.ts';
+import type { Log } from './log.ts';
+
+/** A running agent. */
+export interface Agent {
+  /** Where it listens, such as `http://127.0.0.1:10000`. */
+  readonly url: string;
+  /**
+   * Stops it: no new work; running jobs end, or are ended after `timeouts.drain`; then the sockets are
+   * closed. Calling it again changes nothing.
+   */
+  stop(): Promise<void>;
+}
+
+export interface AgentDeps {
+  readonly config: Config;
+  /** The environment that git and configured commands may inherit. */
+  readonly host: Readonly<Record<string, string>>;
+  readonly log: Log;
+}
+
+/**
+ * Builds everything from a configuration and starts it. Resolves once requests are answered.
+ * @throws AppError NOT_FOUND (a repository), BUSY (the port, or the state folder)
+ */
+export async function startAgent({ config, host, log }: AgentDeps): Promise<Agent> {
+  const onBug = (error: unknown, facts: object = {}): string => {
+    const id = randomUUID();
+    log.error({ err: error, id, ...facts }, 'internal error');
+    return id;
+  };
+  const repositories = await openRepositories(config.repos);
+  const git = createGit({ host, maxChildren: config.limits.gitChildren });
+  const journal = openJournal(config.stateDir);
+  const jobs = createJobs({
+    git,
+    repositories,
+    journal,
+    outputs: createOutputLogs(config.stateDir, config.limits.outputChunkBytes),
+    host,
+    queueLimit: config.limits.queue,
+    killSeconds: config.timeouts.killSeconds,
+    onBug: (error, { id, repo }) => onBug(error, { job: id, repo }),
+  });
+  const server = createHttpServer({
+    services: { git, repositories, jobs },
+    authenticator: createAuthenticator(config),
+    hosts: [config.bindIp, ...config.hosts],
+    onBug,
+  });
+  const { url } = await server.listen(config.bindIp, config.port).catch((error: unknown) => {
+    journal[Symbol.dispose]();
+    throw error;
+  });
+  log.info({ url, repositories: config.repos.length, stateDir: config.stateDir }, 'listening');
+
+  let stopped: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    log.info('stopping');
+    server.setStopping();
+    await jobs.drain(config.timeouts.drainSeconds);
+    await server.close();
+    journal[Symbol.dispose]();
+    log.info('stopped');
+  };
+  return { url, stop: async () => await (stopped ??= stop()) };
+}

@@ -1,0 +1,34 @@
+import { delimiter, join, sep } from 'node:path';
+
+/**
+ * The environment that git and configured commands may inherit: the agent's own, without its secrets
+ * (`GITAGENT_*`) and without what `npm start` added, whose PATH would give a command our Node and our
+ * packages' programs instead of the machine's.
+ */
+export function hostEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+  packageRoot: string,
+): Record<string, string> {
+  const isNpm = env['npm_lifecycle_event'] !== undefined;
+  const kept: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) {
+    if (value === undefined || name.startsWith('GITAGENT_')) continue;
+    if (isNpm && (/^npm_/i.test(name) || ['NODE', 'INIT_CWD', 'COLOR', 'EDITOR'].includes(name))) {
+      continue;
+    }
+    kept[name] = isNpm && name === 'PATH' ? withoutNpm(value, packageRoot) : value;
+  }
+  return kept;
+}
+
+/** npm puts every `node_modules/.bin` from the package upwards in front, and a folder of its own. */
+function withoutNpm(path: string, packageRoot: string): string {
+  const isAdded = (dir: string): boolean =>
+    dir.endsWith(join('@npmcli', 'run-script', 'lib', 'node-gyp-bin')) ||
+    (dir.endsWith(`${sep}node_modules${sep}.bin`) &&
+      `${packageRoot}${sep}`.startsWith(dir.slice(0, -join('node_modules', '.bin').length)));
+  return path
+    .split(delimiter)
+    .filter((dir) => !isAdded(dir))
+    .join(delimiter);
+}

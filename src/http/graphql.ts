@@ -1,0 +1,153 @@
+import { useEngine } from '@envelop/core';
+import { parse, validate } from 'graphql';
+import { createYoga } from 'graphql-yoga';
+import { useServer } from 'graphql-ws/use/ws';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import type { Authenticator, Caller } from '../auth/caller.ts';
+import { AppError } from '../error.ts';
+import { createContext, type Services } from '../schema/context.ts';
+import { toGraphQLError } from '../schema/error.ts';
+import { schema } from '../schema/index.ts';
+import { sendProblem } from './respond.ts';
+
+/** GraphQL on one path: over HTTP (POST and GET), as server-sent events, and over graphql-ws. */
+export interface GraphQLHandler {
+  handle(request: IncomingMessage, response: ServerResponse, caller: Caller): Promise<void>;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Closes the sockets: 1001, going away. */
+  close(): Promise<void>;
+}
+
+/** Longer documents are refused before they are parsed to the end. */
+const MAX_TOKENS = 5000;
+const MAX_BODY_BYTES = 1024 * 1024;
+
+/** Known before an operation starts, on either transport. */
+interface TransportContext {
+  readonly caller: Caller;
+  /** Only of a socket; over HTTP the request has its own. */
+  readonly socketClosed?: AbortSignal;
+}
+
+export function createGraphQLHandler(
+  services: Services,
+  authenticator: Authenticator,
+  onBug: (error: unknown) => string,
+): GraphQLHandler {
+  const yoga = createYoga<TransportContext>({
+    schema,
+    graphqlEndpoint: '/graphql',
+    context: ({ caller, socketClosed, request }) =>
+      createContext(services, caller, socketClosed ?? request.signal),
+    maskedErrors: { maskError: (error) => toGraphQLError(error, onBug) },
+    maxRequestBodySize: MAX_BODY_BYTES,
+    plugins: [
+      useEngine({
+        parse: (source: Parameters<typeof parse>[0], options: Parameters<typeof parse>[1]) =>
+          parse(source, { ...options, maxTokens: MAX_TOKENS }),
+        validate: (...[target, document, rules, options]: Parameters<typeof validate>) =>
+          validate(target, document, rules, { ...options, maxErrors: 20 }),
+      }),
+    ],
+    // Other origins have no business here, and forms are what a foreign page can send.
+    cors: false,
+    multipart: false,
+    // Our own page answers a browser, see graphiql.ts.
+    graphiql: false,
+    landingPage: false,
+    logging: false,
+  });
+
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_BODY_BYTES,
+    perMessageDeflate: false,
+  });
+  /** yoga's own execute and subscribe for each operation on a socket: the ones that mask errors. */
+  const engines = new WeakMap<object, ReturnType<typeof yoga.getEnveloped>>();
+  const engineOf = (context: unknown): ReturnType<typeof yoga.getEnveloped> => {
+    const engine = typeof context === 'object' && context !== null ? engines.get(context) : null;
+    if (engine == null) throw new Error('an operation runs with the context that onSubscribe made');
+    return engine;
+  };
+  const graphqlWs = useServer<{ authorization?: unknown; password?: unknown }, { caller?: Caller }>(
+    {
+      onConnect(context) {
+        const { request, socket } = context.extra;
+        try {
+          const { authorization, password } = context.connectionParams ?? {};
+          context.extra.caller = authenticator.authenticate({
+            authorization:
+              typeof authorization === 'string' ? authorization : request.headers.authorization,
+            password: typeof password === 'string' ? password : undefined,
+          });
+          return true;
+        } catch (error) {
+          if (!(error instanceof AppError)) throw error;
+          socket.close(4401, 'Unauthorized');
+          return false;
+        }
+      },
+      async onSubscribe(context, _id, params) {
+        const { request, socket, caller } = context.extra;
+        if (caller === undefined) throw new Error('a subscriber has connected before');
+        const closed = new AbortController();
+        socket.once('close', () => {
+          closed.abort();
+        });
+        const enveloped = yoga.getEnveloped({
+          caller,
+          socketClosed: closed.signal,
+          req: request,
+          params,
+        });
+        const document = enveloped.parse(params.query);
+        const errors = enveloped.validate(enveloped.schema, document);
+        if (errors.length > 0) return errors;
+        const contextValue = await enveloped.contextFactory();
+        engines.set(contextValue, enveloped);
+        return {
+          schema: enveloped.schema,
+          operationName: params.operationName,
+          variableValues: params.variables,
+          document,
+          contextValue,
+        };
+      },
+      execute: (args) => engineOf(args.contextValue).execute(args),
+      subscribe: (args) => engineOf(args.contextValue).subscribe(args),
+    },
+    sockets,
+  );
+
+  return {
+    async handle(request, response, caller) {
+      if (request.method === 'POST' && !isJson(request.headers['content-type'])) {
+        sendProblem(
+          response,
+          415,
+          'send the operation as JSON: {"query": "..."} with Content-Type: application/json',
+        );
+        return;
+      }
+      // Proxies must pass events on as they come.
+      response.setHeader('X-Accel-Buffering', 'no');
+      await yoga.handle(request, response, { caller });
+    },
+    upgrade(request, socket, head) {
+      sockets.handleUpgrade(request, socket, head, (webSocket) => {
+        sockets.emit('connection', webSocket, request);
+      });
+    },
+    async close() {
+      await graphqlWs.dispose();
+    },
+  };
+}
+
+function isJson(contentType: string | undefined): boolean {
+  const type = contentType?.split(';', 1)[0]?.trim().toLowerCase();
+  return type === 'application/json' || type === 'application/graphql-response+json';
+}

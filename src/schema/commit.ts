@@ -1,0 +1,106 @@
+import { resolveArrayConnection } from '@pothos/plugin-relay';
+import type { GitActor } from '../git/actor.ts';
+import type { Commit } from '../git/commit.ts';
+import { messageBody, messageHeadline } from '../git/commit-message.ts';
+import { isOid, type Oid } from '../git/oid.ts';
+import { AppError } from '../error.ts';
+import { builder } from './builder.ts';
+import { loadCommits } from './context.ts';
+
+/** Where a commit is found: an id alone does not say in which repository. */
+export interface CommitKey {
+  readonly repo: string;
+  readonly oid: Oid;
+}
+
+/** A commit, and the repository it was read from. */
+type RepoCommit = Commit & CommitKey;
+
+/** The key as it stands in a global id. */
+export function commitId({ repo, oid }: CommitKey): string {
+  return `${oid}:${repo}`;
+}
+
+function parseCommitId(id: string): CommitKey {
+  const colon = id.indexOf(':');
+  const oid = id.slice(0, colon);
+  if (!isOid(oid)) throw new AppError('BAD_USER_INPUT', `${JSON.stringify(id)} is not a commit's id`);
+  return { repo: id.slice(colon + 1), oid };
+}
+
+const GitActorType = builder.objectRef<GitActor>('GitActor').implement({
+  description: 'Who wrote or committed something, as the commit says it.',
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'May be empty.' }),
+    email: t.exposeString('email', { description: 'May be empty, and need not be an address.' }),
+    date: t.expose('date', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When; null when the commit has no date that makes sense.',
+    }),
+    timezone: t.exposeString('timezone', {
+      description: 'The offset from UTC where it was written, such as `+0100`.',
+    }),
+  }),
+});
+
+export const CommitType = builder.loadableNodeRef('Commit', {
+  id: {
+    resolve: (commit: RepoCommit) => commitId(commit),
+    description: 'Identifies this commit in this repository; give it to `node`.',
+  },
+  load: async (ids: string[], context): Promise<(RepoCommit | Error)[]> => {
+    const keys = ids.map(parseCommitId);
+    const commits = await loadCommits(context, keys);
+    return commits.map((commit, index) => {
+      if (commit instanceof Error) return commit;
+      return { ...commit, repo: keys[index]?.repo ?? '' };
+    });
+  },
+});
+
+CommitType.implement({
+  description: 'A commit. Reading one costs no git child where its object is an ordinary one.',
+  isTypeOf: (value) => typeof value === 'object' && value !== null && 'treeOid' in value,
+  fields: (t) => ({
+    oid: t.exposeString('oid', {
+      description: 'Its object id: 40 hexadecimal digits, or 64 in a SHA-256 repository.',
+    }),
+    hash: t.exposeString('oid', { description: 'A synonym of `oid`, the name that the REST interface uses.' }),
+    abbreviatedOid: t.string({
+      description: 'The first 7 digits of its object id. They need not be enough to tell it from all others.',
+      resolve: (commit) => commit.oid.slice(0, 7),
+    }),
+    message: t.exposeString('message', {
+      description: 'The whole message, with the newline at its end where it has one.',
+    }),
+    messageRaw: t.expose('messageRaw', {
+      type: 'Base64',
+      nullable: true,
+      description: "The message's bytes when they are not UTF-8, else null.",
+    }),
+    messageHeadline: t.string({
+      description: "The message's first paragraph, as one line.",
+      resolve: (commit) => messageHeadline(commit.message),
+    }),
+    messageBody: t.string({
+      description: 'What follows the first paragraph.',
+      resolve: (commit) => messageBody(commit.message),
+    }),
+    author: t.expose('author', { type: GitActorType, description: 'Who wrote it.' }),
+    committer: t.expose('committer', {
+      type: GitActorType,
+      description: 'Who put it into the history, for example by rebasing.',
+    }),
+    parents: t.connection({
+      type: CommitType,
+      description: 'The commits that it was made upon: none, one, or several for a merge.',
+      nodeNullable: true,
+      resolve: ({ repo, parentOids }, args) => {
+        const ids = parentOids.map((oid) => commitId({ repo, oid }));
+        // Pothos loads the objects of a loadable type from their ids.
+        return resolveArrayConnection({ args }, ids);
+      },
+    }),
+  }),
+});

@@ -1,0 +1,10 @@
+import { builder } from './builder.ts';
+import './scalar.ts';
+import './repo.ts';
+import './job.ts';
+import './output.ts';
+import './pull.ts';
+import './viewer.ts';
+
+/** The whole schema. Importing it builds it, and does nothing else. */
+export const schema = builder.toSchema();

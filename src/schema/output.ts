@@ -1,0 +1,199 @@
+import { requireScope } from '../auth/caller.ts';
+import { AppError } from '../error.ts';
+import type { Job } from '../jobs/job.ts';
+import type { OutputChunk } from '../jobs/output-log.ts';
+import { builder } from './builder.ts';
+import { getReadable, type SchemaContext } from './context.ts';
+import { findJob, JobType, parseJobId } from './job.ts';
+
+/** A chunk and the job whose output it is part of. */
+interface JobOutputChunk extends OutputChunk {
+  readonly jobId: string;
+}
+
+const OutputChunkType = builder.objectRef<JobOutputChunk>('OutputChunk').implement({
+  description:
+    'Part of what a job printed, stdout and stderr in the order they came, colours included. It never ends inside a character.',
+  fields: (t) => ({
+    job: t.field({
+      type: JobType,
+      description: 'The job that printed it.',
+      resolve: ({ jobId }, _args, context) => getJob(context, jobId),
+    }),
+    offset: t.expose('offset', {
+      type: 'ByteOffset',
+      description: "Where it begins, in bytes from the beginning of the job's output.",
+    }),
+    cursor: t.string({
+      description: 'Give it as `after` to go on behind this chunk.',
+      resolve: ({ jobId, end }) => formatCursor(jobId, end),
+    }),
+    text: t.exposeString('text', {
+      description: 'What it says; U+FFFD stands for bytes that are not UTF-8.',
+    }),
+    textRaw: t.field({
+      type: 'Base64',
+      nullable: true,
+      description: 'Its bytes when they are not UTF-8, else null.',
+      resolve: ({ raw }) => raw ?? null,
+    }),
+  }),
+});
+
+const DEFAULT_CHUNKS = 20;
+const MAX_CHUNKS = 100;
+
+builder.objectFields(JobType, (t) => ({
+  output: t.connection({
+    type: OutputChunkType,
+    description:
+      'What it has printed so far, in chunks of 64 KiB at most. `hasNextPage` says whether there is more now; subscribe to `output` to wait for what comes.',
+    resolve: async (job, { first, after, last, before }, context) => {
+      if (last != null || before != null) {
+        throw new AppError('BAD_USER_INPUT', 'output is paged forwards: use first and after');
+      }
+      const log = await context.jobs.openOutput(job.id);
+      const wanted = Math.min(first ?? DEFAULT_CHUNKS, MAX_CHUNKS);
+      const chunks: JobOutputChunk[] = [];
+      let offset = after == null ? 0 : parseCursor(after, job.id);
+      while (chunks.length < wanted) {
+        const chunk = offset < log.size ? await log.read(offset) : null;
+        if (chunk === null) break;
+        chunks.push({ ...chunk, jobId: job.id });
+        offset = chunk.end;
+      }
+      const edges = chunks.map((node) => ({ node, cursor: formatCursor(job.id, node.end) }));
+      return {
+        edges,
+        pageInfo: {
+          hasNextPage: offset < log.size,
+          hasPreviousPage: (chunks[0]?.offset ?? offset) > 0,
+          startCursor: edges.at(0)?.cursor ?? null,
+          endCursor: edges.at(-1)?.cursor ?? null,
+        },
+      };
+    },
+  }),
+}));
+
+builder.subscriptionFields((t) => ({
+  output: t.field({
+    type: OutputChunkType,
+    description:
+      'What a job prints: first what it has printed already, then what comes, complete and in order. Ends with the job. A slow reader gets longer chunks.',
+    args: {
+      job: t.arg.id({ description: "The job's `id` or `key`." }),
+      repo: t.arg.string({
+        description: 'Instead of a job: the one that runs in this repository, or the next one to run there.',
+      }),
+      after: t.arg.string({
+        description: 'Only what follows this cursor, which names the job too.',
+      }),
+    },
+    subscribe: (_root, args, context) => {
+      requireScope(context.caller, 'read');
+      const find = chooseJob(args, context);
+      return openLater(async (signal) => {
+        const jobId = await find(signal);
+        const offset = args.after == null ? 0 : parseCursor(args.after, jobId);
+        return withJob(await context.jobs.followOutput(jobId, offset), jobId);
+      });
+    },
+    resolve: (chunk, _args, context) => {
+      context.forget();
+      return chunk;
+    },
+  }),
+}));
+
+/** Checks the arguments, and gives what finds the job, which may have to wait for one. */
+function chooseJob(
+  args: {
+    readonly job?: string | null | undefined;
+    readonly repo?: string | null | undefined;
+    readonly after?: string | null | undefined;
+  },
+  context: SchemaContext,
+): (signal: AbortSignal) => Promise<string> {
+  if (args.job != null && args.repo != null) {
+    throw new AppError('BAD_USER_INPUT', 'give either a job or a repo');
+  }
+  const named = args.job ?? args.after?.split(':')[0];
+  if (named !== undefined) {
+    const { id } = getJob(context, parseJobId(named));
+    if (args.after != null) parseCursor(args.after, id);
+    return async () => await Promise.resolve(id);
+  }
+  if (args.repo == null) throw new AppError('BAD_USER_INPUT', 'give a job or a repo');
+  const { name } = getReadable(context, args.repo);
+  return async (signal) => (await context.jobs.waitForJob(name, signal)).id;
+}
+
+/** An iterator whose source takes time to open; whoever leaves meanwhile ends that too. */
+function openLater<T>(
+  open: (signal: AbortSignal) => Promise<AsyncIterableIterator<T>>,
+): AsyncIterableIterator<T> {
+  const left = new AbortController();
+  let source: Promise<AsyncIterableIterator<T>> | undefined;
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      try {
+        source ??= open(left.signal);
+        return await (await source).next();
+      } catch (error) {
+        if (left.signal.aborted) return { done: true, value: undefined };
+        throw error;
+      }
+    },
+    async return() {
+      left.abort();
+      const opened = await source?.catch(() => undefined);
+      await opened?.return?.();
+      return { done: true, value: undefined };
+    },
+  };
+}
+
+function getJob(context: SchemaContext, id: string): Job {
+  const job = findJob(context, id);
+  if (job === null) throw new AppError('NOT_FOUND', `there is no job ${id}`);
+  return job;
+}
+
+/** Not a generator: see `follow`. */
+function withJob(
+  chunks: AsyncIterableIterator<OutputChunk>,
+  jobId: string,
+): AsyncIterableIterator<JobOutputChunk> {
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      const result = await chunks.next();
+      if (result.done === true) return { done: true, value: undefined };
+      return { done: false, value: { ...result.value, jobId } };
+    },
+    async return() {
+      await chunks.return?.();
+      return { done: true, value: undefined };
+    },
+  };
+}
+
+/** A cursor is the job and the offset behind what was read, so that one job's offset is never taken for another's. */
+function formatCursor(jobId: string, offset: number): string {
+  return `${jobId}:${offset}`;
+}
+
+function parseCursor(cursor: string, jobId: string): number {
+  const [job, offset] = cursor.split(':');
+  if (job === jobId && offset !== undefined && /^\d{1,15}$/.test(offset)) return Number(offset);
+  throw new AppError(
+    'BAD_USER_INPUT',
+    `${JSON.stringify(cursor.slice(0, 80))} is not a cursor of job ${jobId}'s output`,
+  );
+}

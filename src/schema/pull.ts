@@ -1,0 +1,167 @@
+import { z } from 'zod';
+import { requireScope } from '../auth/caller.ts';
+import { parseBranchName } from '../git/branch-name.ts';
+import { parseAbbreviatedOid } from '../git/oid.ts';
+import type { PullStrategy } from '../git/pull.ts';
+import type { Job, JobRequest } from '../jobs/job.ts';
+import { builder } from './builder.ts';
+import { getReadable, type SchemaContext } from './context.ts';
+import { JobType, parseJobId } from './job.ts';
+
+const PullStrategyType = builder.enumType('PullStrategy', {
+  description: 'What a pull does when the branch and its upstream have diverged.',
+  values: {
+    FF_ONLY: { value: 'ff-only', description: 'Refuse.' },
+    MERGE: { value: 'merge', description: 'Merge the upstream; refuse when that conflicts.' },
+    REBASE: {
+      value: 'rebase',
+      description: "Put the branch's own commits on top; undo it when that conflicts.",
+    },
+    RESET: {
+      value: 'reset',
+      description:
+        'Take the upstream as it is. What that discards is saved first, under `refs/gitagent/saved/JOB`.',
+    },
+  } as const satisfies Record<string, { value: PullStrategy; description: string }>,
+});
+
+const IfBusy = builder.enumType('IfBusy', {
+  description: 'What to do when another job holds the repository.',
+  values: {
+    REJECT: { description: 'Answer with an error whose code is `BUSY`.' },
+    WAIT: { description: 'Wait for its turn.' },
+  } as const,
+});
+
+const name = z.string().min(1).max(255);
+
+const PullInput = builder.inputType('PullInput', {
+  description: 'What to pull.',
+  fields: (t) => ({
+    repo: t.string({ required: true, validate: name, description: "The repository's name." }),
+    branch: t.string({
+      description:
+        "The branch to check out and bring up to date; made when only the remote has it. When left out: the configuration's, else the repository's default branch.",
+    }),
+    hash: t.string({
+      description:
+        "A commit to detach HEAD at, full or abbreviated, instead of the branch's tip. It must exist once the remote has been fetched.",
+    }),
+    command: t.string({ validate: name, description: 'The configured command to run afterwards.' }),
+    strategy: t.field({
+      type: PullStrategyType,
+      description: "When left out: the configuration's, which is FF_ONLY unless it says otherwise.",
+    }),
+    ifBusy: t.field({ type: IfBusy, defaultValue: 'REJECT', description: 'When it is busy.' }),
+    wait: t.boolean({
+      defaultValue: false,
+      description: 'Answer when the job has ended, instead of when it was accepted.',
+    }),
+  }),
+});
+
+const RunInput = builder.inputType('RunInput', {
+  description: 'What to run.',
+  fields: (t) => ({
+    repo: t.string({ required: true, validate: name, description: "The repository's name." }),
+    command: t.string({
+      required: true,
+      validate: name,
+      description: "The configured command's name.",
+    }),
+    ifBusy: t.field({ type: IfBusy, defaultValue: 'REJECT', description: 'When it is busy.' }),
+    wait: t.boolean({
+      defaultValue: false,
+      description: 'Answer when the job has ended, instead of when it was accepted.',
+    }),
+  }),
+});
+
+const CancelInput = builder.inputType('CancelInput', {
+  description: 'What to cancel.',
+  fields: (t) => ({
+    job: t.id({ required: true, description: "The job's `id` or `key`." }),
+    wait: t.boolean({
+      defaultValue: false,
+      description: 'Answer when it has ended, instead of when it was told to.',
+    }),
+  }),
+});
+
+function payload(typeName: string, description: string) {
+  return builder.objectRef<{ job: Job }>(typeName).implement({
+    description,
+    fields: (t) => ({ job: t.expose('job', { type: JobType, description: 'The job.' }) }),
+  });
+}
+
+const PullPayload = payload('PullPayload', 'What `pull` answers.');
+const RunPayload = payload('RunPayload', 'What `run` answers.');
+const CancelPayload = payload('CancelPayload', 'What `cancel` answers.');
+
+interface Options {
+  readonly ifBusy?: 'REJECT' | 'WAIT' | null | undefined;
+  readonly wait?: boolean | null | undefined;
+}
+
+async function submit(
+  context: SchemaContext,
+  request: Pick<JobRequest, 'repo' | 'kind' | 'branch' | 'hash' | 'strategy' | 'command'>,
+  { ifBusy, wait }: Options,
+): Promise<{ job: Job }> {
+  if (request.kind === 'PULL') requireScope(context.caller, 'pull');
+  if (request.command !== null) requireScope(context.caller, 'run');
+  const accepted = context.jobs.submit(
+    { ...request, caller: context.caller.name, trigger: 'graphql' },
+    ifBusy ?? 'REJECT',
+  );
+  if (wait !== true) return { job: accepted };
+  const job = await context.jobs.wait(accepted.id, context.signal);
+  context.forget();
+  return { job };
+}
+
+builder.mutationFields((t) => ({
+  pull: t.field({
+    type: PullPayload,
+    description:
+      'Fetches, brings the working copy to a branch or commit, then runs a command. What is refused is refused before HEAD, index or working tree are touched; a refusal that is found after the fetch is the `error` of the job.',
+    args: { input: t.arg({ type: PullInput, required: true, description: 'What to pull.' }) },
+    resolve: async (_root, { input }, context) => {
+      const { config } = getReadable(context, input.repo);
+      const branch = input.branch ?? config.branch ?? null;
+      const request = {
+        repo: input.repo,
+        kind: 'PULL' as const,
+        branch: branch === null ? null : parseBranchName(branch),
+        hash: input.hash == null ? null : parseAbbreviatedOid(input.hash),
+        strategy: input.strategy ?? config.strategy,
+        command: input.command ?? null,
+      };
+      return await submit(context, request, input);
+    },
+  }),
+  run: t.field({
+    type: RunPayload,
+    description: 'Runs a configured command in the repository, under its lock, without pulling.',
+    args: { input: t.arg({ type: RunInput, required: true, description: 'What to run.' }) },
+    resolve: async (_root, { input }, context) => {
+      const { repo, command } = input;
+      getReadable(context, repo);
+      const request = { repo, command, kind: 'RUN', branch: null, hash: null, strategy: null } as const;
+      return await submit(context, request, input);
+    },
+  }),
+  cancel: t.field({
+    type: CancelPayload,
+    description:
+      'Ends a job with all processes it started. One that has ended already stays as it is.',
+    args: { input: t.arg({ type: CancelInput, required: true, description: 'What to cancel.' }) },
+    resolve: async (_root, { input }, context) => {
+      requireScope(context.caller, 'run');
+      const job = context.jobs.cancel(parseJobId(input.job));
+      if (input.wait !== true) return { job };
+      return { job: await context.jobs.wait(job.id, context.signal) };
+    },
+  }),
+}));
