@@ -22,10 +22,7 @@ export function createWake(): Wake {
 }
 
 /** What `follow` finds when it looks: a value, the end, or nothing new yet and what to wait for. */
-export type Look<T> =
-  | { readonly value: T }
-  | { readonly ended: true }
-  | { readonly wait: Wake };
+export type Look<T> = { readonly value: T } | { readonly ended: true } | { readonly wait: Wake };
 
 /**
  * Follows something that changes: looks, gives what is there, and when nothing is new waits to be
@@ -36,7 +33,9 @@ export type Look<T> =
  * would stay until the next event.
  * @param look always waits for the same `Wake`
  */
-export function follow<T>(look: () => Look<T> | Promise<Look<T>>): AsyncIterableIterator<T> {
+export function follow<T>(
+  look: () => Look<T> | Promise<Look<T>>,
+): AsyncIterableIterator<T, undefined> {
   let closed = false;
   let release: (() => void) | undefined;
   let turn: Promise<unknown> = Promise.resolve();

@@ -137,8 +137,7 @@ function createLiveLog(folder: string, path: string, maxChunkBytes: number): Out
       const until = Math.min(size, offset + maxChunkBytes);
       if (lastChunk?.offset === offset && lastChunk.end === until) return lastChunk;
       const isFinal = isEnded && until === size;
-      const bytes =
-        tail.read(offset, until) ?? (await readFileAt(path, offset, until - offset));
+      const bytes = tail.read(offset, until) ?? (await readFileAt(path, offset, until - offset));
       const chunk = toChunk(bytes, offset, isFinal);
       if (chunk !== null && chunk.end === size) lastChunk = chunk;
       return chunk;
@@ -167,7 +166,7 @@ async function readFileAt(path: string, offset: number, length: number): Promise
 }
 
 async function writeFileAt(file: FileHandle, bytes: Buffer, offset: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
+  for (let done = 0; done < bytes.length;) {
     const { bytesWritten } = await file.write(bytes, done, bytes.length - done, offset + done);
     done += bytesWritten;
   }
