@@ -21,11 +21,17 @@ const RULES: readonly (readonly [broken: (name: string) => boolean, rule: string
   [(name) => /[ ~^:?*[\\]/.test(name), 'it contains a space or one of ~ ^ : ? * [ \\'],
   [(name) => name.includes('..'), 'it contains ".."'],
   [(name) => name.includes('@{'), 'it contains "@{"'],
-  [(name) => name === '@' || name === 'HEAD', `"@" and "HEAD" name the present commit, not a branch`],
+  [
+    (name) => name === '@' || name === 'HEAD',
+    `"@" and "HEAD" name the present commit, not a branch`,
+  ],
   [(name) => name.endsWith('.'), 'it ends with "."'],
   [(name) => name.split('/').includes(''), 'it starts or ends with "/", or contains "//"'],
   [(name) => name.split('/').some((part) => part.startsWith('.')), 'a part of it starts with "."'],
-  [(name) => name.split('/').some((part) => part.endsWith('.lock')), 'a part of it ends with ".lock"'],
+  [
+    (name) => name.split('/').some((part) => part.endsWith('.lock')),
+    'a part of it ends with ".lock"',
+  ],
   [(name) => !name.isWellFormed(), 'it is not well-formed Unicode'],
   [
     (name) =>

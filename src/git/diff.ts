@@ -29,7 +29,12 @@ export async function listTreeChanges(
   const { stdout } = await git.run(
     repository,
     [
-      ...['diff-tree', '-r', '-z', '--name-status', '--no-ext-diff', '--no-textconv'],
+      'diff-tree',
+      '-r',
+      '-z',
+      '--name-status',
+      '--no-ext-diff',
+      '--no-textconv',
       options.findRenames ? '--find-renames' : '--no-renames',
       from ?? emptyTree(to),
       to,

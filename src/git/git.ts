@@ -159,7 +159,15 @@ async function collect(
       return { stdout, exitCode };
     }
     const isCanceled = options.signal.aborted;
-    throw new GitCommandError({ args, exitCode, signal, stderr, timedOut, isCanceled, isTruncated });
+    throw new GitCommandError({
+      args,
+      exitCode,
+      signal,
+      stderr,
+      timedOut,
+      isCanceled,
+      isTruncated,
+    });
   } finally {
     clearTimeout(timer);
     options.signal.removeEventListener('abort', end);

@@ -249,7 +249,9 @@ async function reconcile(
     deps.say(`checkout ${name} at ${local}`);
     await deps.workingCopy.switchTo(name, local, null);
   }
-  deps.say(`${order.strategy} ${upstream} (${divergence.ahead} ahead, ${divergence.behind} behind)`);
+  deps.say(
+    `${order.strategy} ${upstream} (${divergence.ahead} ahead, ${divergence.behind} behind)`,
+  );
   await (order.strategy === 'merge'
     ? deps.workingCopy.merge(target)
     : deps.workingCopy.rebase(target));
