@@ -15,3 +15,8 @@ export function gitPath(bytes: Buffer): GitPath {
   // Copied: `bytes` is a slice, and would keep the whole output of git alive.
   return isUtf8(bytes) ? { text } : { text, raw: Buffer.from(bytes) };
 }
+
+/** The bytes that git knows a path by. */
+export function pathBytes(path: GitPath): Buffer {
+  return path.raw ?? Buffer.from(path.text);
+}

@@ -12,7 +12,7 @@ export interface Head {
 
 /**
  * Reads HEAD without a working tree, so of bare repositories too. One git child; before the first
- * commit, two.
+ * commit, two; where a tag or branch is called HEAD, three.
  * @throws GitCommandError
  */
 export async function readHead(
@@ -21,18 +21,39 @@ export async function readHead(
   signal: AbortSignal,
 ): Promise<Head> {
   const options = { intent: 'read', signal } as const;
-  const both = await git.run(
-    repository,
-    ['rev-parse', 'HEAD^{commit}', '--symbolic-full-name', 'HEAD'],
-    { ...options, exitCodes: [0, 128] },
-  );
+  const both = await git.run(repository, ['rev-parse', 'HEAD', '--symbolic-full-name', 'HEAD'], {
+    ...options,
+    exitCodes: [0, 128],
+  });
+  const isFound = both.exitCode === 0;
   const [commit = '', ref = ''] = both.stdout.toString('utf8').split('\n');
-  if (both.exitCode === 0) return { branch: branchOf(ref), oid: oid(commit) };
-  const symbolic = await git.run(repository, ['symbolic-ref', '--quiet', 'HEAD'], options);
-  return { branch: branchOf(symbolic.stdout.toString('utf8').trimEnd()), oid: null };
+  if (isFound && isOfHead(ref)) return { branch: branchOf(ref), oid: oid(commit) };
+  const symbolic = await git.run(repository, ['symbolic-ref', '--quiet', 'HEAD'], {
+    ...options,
+    // 1: detached, which a HEAD that nothing was found for cannot be.
+    exitCodes: isFound ? [0, 1] : [0],
+  });
+  const branch = branchOf(symbolic.stdout.toString('utf8').trimEnd());
+  if (!isFound) return { branch, oid: null };
+  const exact = await git.run(repository, ['show-ref', '--verify', '--hash', 'HEAD'], {
+    ...options,
+    exitCodes: [0, 128],
+  });
+  return {
+    branch,
+    oid: exact.exitCode === 0 ? oid(exact.stdout.toString('utf8').trimEnd()) : null,
+  };
 }
 
-/** `rev-parse` says plain `HEAD` when it is detached. */
+/**
+ * `rev-parse` finds `HEAD` below refs/ too: with a tag of that name it prints no ref, or, before the
+ * first commit, takes the tag for HEAD.
+ */
+function isOfHead(ref: string): boolean {
+  return ref === 'HEAD' || (ref.startsWith('refs/heads/') && ref !== 'refs/heads/HEAD');
+}
+
+/** Of a detached HEAD the ref is `HEAD`, or there is none. */
 function branchOf(ref: string): string | null {
   return ref.startsWith('refs/heads/') ? ref.slice('refs/heads/'.length) : null;
 }

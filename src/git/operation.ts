@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Repository } from './repository.ts';
 
@@ -19,10 +19,28 @@ const TRACES: readonly (readonly [file: string, operation: Operation])[] = [
   ['BISECT_LOG', 'BISECT'],
 ];
 
-/** Which operation is in progress, null when none is. Starts no child. */
+/**
+ * Which operation is in progress, null when none is. Starts no child. Of a rebase or cherry-pick within
+ * a bisection it is the inner one.
+ */
 export async function readOperation(repository: Repository): Promise<Operation | null> {
   const found = await Promise.all(
-    TRACES.map(async ([file]) => (await stat(join(repository.gitDir, file)).catch(() => null)) !== null),
+    TRACES.map(
+      async ([file]) => (await stat(join(repository.gitDir, file)).catch(() => null)) !== null,
+    ),
   );
-  return TRACES.find((_trace, index) => found[index])?.[1] ?? null;
+  const operation = TRACES.find((_trace, index) => found[index])?.[1] ?? null;
+  if (operation !== null && operation !== 'BISECT') return operation;
+  return (await readSeries(repository)) ?? operation;
+}
+
+/**
+ * A cherry-pick or revert of several commits is not over when one of them was committed by hand, which
+ * removes its trace: what is left to do is in the sequencer's list (sequencer.c, `sequencer_get_last_command`).
+ */
+async function readSeries(repository: Repository): Promise<Operation | null> {
+  const todo = await readFile(join(repository.gitDir, 'sequencer/todo'), 'utf8').catch(() => '');
+  const command = /^\s*(pick|p|revert)\s/.exec(todo)?.[1];
+  if (command === undefined) return null;
+  return command === 'revert' ? 'REVERT' : 'CHERRY_PICK';
 }

@@ -36,7 +36,7 @@ export async function openRepository(path: string): Promise<Repository> {
     }
     throw new AppError('NOT_FOUND', `${path} is not a git repository`);
   }
-  const gitDir = kind.isDirectory() ? dotGit : await followGitFile(dotGit);
+  const gitDir = kind.isDirectory() ? await realpath(dotGit) : await followGitFile(dotGit);
   if (!(await isGitDir(gitDir))) {
     throw new AppError('NOT_FOUND', `${path} is not a git repository: ${gitDir} has no HEAD`);
   }
@@ -45,7 +45,7 @@ export async function openRepository(path: string): Promise<Repository> {
 
 /** A `.git` file, as written by `git worktree add`, `git submodule` and `git init --separate-git-dir`. */
 async function followGitFile(file: string): Promise<string> {
-  const target = /^gitdir: (.+?)\n*$/s.exec(await readFile(file, 'utf8'))?.[1];
+  const target = /^gitdir: (.+?)[\r\n]*$/s.exec(await readFile(file, 'utf8'))?.[1];
   if (target === undefined) {
     throw new AppError('NOT_FOUND', `${file} does not name a git directory`);
   }
@@ -58,11 +58,18 @@ async function followGitFile(file: string): Promise<string> {
 
 async function isGitDir(dir: string): Promise<boolean> {
   const head = await stat(join(dir, 'HEAD')).catch(() => null);
-  const objects = await stat(join(await commonDirOf(dir), 'objects')).catch(() => null);
-  return head !== null && objects !== null;
+  if (head === null) return false;
+  return (await stat(join(await commonDirOf(dir), 'objects')).catch(() => null)) !== null;
 }
 
+/** @throws AppError NOT_FOUND when a linked working tree's repository is gone */
 async function commonDirOf(gitDir: string): Promise<string> {
   const text = await readFile(join(gitDir, 'commondir'), 'utf8').catch(() => null);
-  return text === null ? gitDir : await realpath(resolve(gitDir, text.trim()));
+  if (text === null) return gitDir;
+  const named = resolve(gitDir, text.replace(/[\r\n]+$/, ''));
+  return await realpath(named).catch((error: unknown) => {
+    throw new AppError('NOT_FOUND', `${gitDir} belongs to ${named}, which is gone`, undefined, {
+      cause: error,
+    });
+  });
 }

@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Git } from './git.ts';
-import { gitPath, type GitPath } from './git-path.ts';
+import { gitPath, pathBytes, type GitPath } from './git-path.ts';
 import { isNullOid, isOid, type Oid } from './oid.ts';
 import type { Repository } from './repository.ts';
 
@@ -35,7 +37,7 @@ export interface Status {
   /** null before the first commit. */
   readonly head: Oid | null;
   readonly upstream: Upstream | null;
-  /** In git's order: by the bytes of the path. */
+  /** By the bytes of the path. */
   readonly entries: readonly StatusEntry[];
   /** Every untracked file that is not ignored, in git's order. */
   readonly untracked: readonly GitPath[];
@@ -53,10 +55,27 @@ export async function readStatus(
 ): Promise<Status> {
   const { stdout } = await git.run(
     repository,
-    ['status', '--porcelain=v2', '--branch', '-z', '--untracked-files=all', '--find-renames'],
+    [
+      'status',
+      '--porcelain=v2',
+      '--branch',
+      '-z',
+      '--ahead-behind',
+      '--untracked-files=all',
+      '--find-renames',
+    ],
     { intent: 'status', signal },
   );
-  return parseStatus(stdout);
+  const status = parseStatus(stdout);
+  return status.branch === null && (await isOnBranchDetached(repository))
+    ? { ...status, branch: DETACHED }
+    : status;
+}
+
+/** A branch may have the very name that git status prints for a detached HEAD; only the file tells them apart. */
+async function isOnBranchDetached(repository: Repository): Promise<boolean> {
+  const head = await readFile(join(repository.gitDir, 'HEAD'), 'utf8').catch(() => '');
+  return head.trimEnd() === `ref: refs/heads/${DETACHED}`;
 }
 
 /** Whether a tracked path differs from HEAD, staged or not. Untracked files do not make a tree dirty. */
@@ -65,7 +84,8 @@ export function isDirty(status: Status): boolean {
 }
 
 /**
- * Parses `git status --porcelain=v2 --branch -z` (git-status(1), "Porcelain Format Version 2" and
+ * Parses `git status --porcelain=v2 --branch -z`, which says the same for a branch called `(detached)`
+ * as for a detached HEAD (git-status(1), "Porcelain Format Version 2" and
  * "Pathname Format Notes and -z": fields end with NUL and nothing is quoted).
  */
 export function parseStatus(output: Buffer): Status {
@@ -104,9 +124,14 @@ export function parseStatus(output: Buffer): Status {
     branch: branch === DETACHED ? null : branch,
     head: isOid(head) && !isNullOid(head) ? head : null,
     upstream: readUpstream(headers),
-    entries,
+    // git prints unmerged entries after the others.
+    entries: entries.some((entry) => entry.isUnmerged) ? entries.toSorted(byPath) : entries,
     untracked,
   };
+}
+
+function byPath(a: StatusEntry, b: StatusEntry): number {
+  return Buffer.compare(pathBytes(a.path), pathBytes(b.path));
 }
 
 const DETACHED = '(detached)';
@@ -118,7 +143,7 @@ const UNTRACKED = 0x3f; // ?
 const SPACE = 0x20;
 
 function* splitRecords(output: Buffer): Generator<Buffer, undefined> {
-  for (let start = 0; start < output.length; ) {
+  for (let start = 0; start < output.length;) {
     const end = output.indexOf(0, start);
     if (end === -1) throw new Error('git status ended inside a record');
     yield output.subarray(start, end);
