@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { delimiter, dirname, isAbsolute } from 'node:path';
 import type { Repository } from './repository.ts';
 
 /**
@@ -44,12 +44,20 @@ export function gitEnvironment(
       env[name] = value;
     }
   }
+  // An empty or relative folder would be one of the repository, whose files others write.
+  const folders = (env['PATH'] ?? '').split(delimiter).filter(isAbsolute);
+  if (folders.length > 0) env['PATH'] = folders.join(delimiter);
+  else delete env['PATH'];
   // Messages and --porcelain output must not depend on the host's language.
   env['LC_ALL'] = 'C';
   env['GIT_TERMINAL_PROMPT'] = '0';
   // A working copy whose .git vanished must fail, not act on the repository that surrounds it.
-  env['GIT_CEILING_DIRECTORIES'] = dirname(repository.path);
+  const above = dirname(repository.path);
+  env['GIT_CEILING_DIRECTORIES'] = above;
   if (intent === 'operate') {
+    // That is a list, so a folder with a `:` cannot be in it. Elsewhere GIT_DIR is left to git's
+    // discovery, for hooks inherit it and take it for that of every repository they visit.
+    if (above.includes(delimiter)) nameRepository(env, repository);
     // ext:: and fd:: run a program; a repository's own .git/config can allow them, this overrides it.
     env['GIT_ALLOW_PROTOCOL'] = 'file:git:http:https:ssh';
     // No editor can be answered: a merge takes the message as it is.
@@ -66,8 +74,7 @@ export function gitEnvironment(
     // git-status(1), "background refresh": a reader must not hold the index lock.
     env['GIT_OPTIONAL_LOCKS'] = '0';
     // Discovery could find another repository, and `safe.bareRepository=explicit` forbids it for bare ones.
-    env['GIT_DIR'] = repository.gitDir;
-    if (repository.workTree !== null) env['GIT_WORK_TREE'] = repository.workTree;
+    nameRepository(env, repository);
     // Paths that git is given are paths, whatever characters they contain.
     env['GIT_LITERAL_PATHSPECS'] = '1';
     // Who wrote what the agent commits on its own account: the snapshots below refs/gitagent/saved.
@@ -81,6 +88,11 @@ export function gitEnvironment(
     env['GIT_CONFIG_GLOBAL'] = '/dev/null';
   }
   return { ...env, ...configVariables(configOf(repository, intent)) };
+}
+
+function nameRepository(env: Record<string, string>, repository: Repository): void {
+  env['GIT_DIR'] = repository.gitDir;
+  if (repository.workTree !== null) env['GIT_WORK_TREE'] = repository.workTree;
 }
 
 function configOf(repository: Repository, intent: GitIntent): [key: string, value: string][] {

@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import pLimit from 'p-limit';
-import { simpleGit, type SimpleGit } from 'simple-git';
+import { GitError, simpleGit, type SimpleGit } from 'simple-git';
 import { gitEnvironment, type GitIntent } from './environment.ts';
-import { GitCommandError } from './git-command-error.ts';
-import { signalGroup } from './process-group.ts';
+import { GitCommandError, type GitCommandFacts } from './git-command-error.ts';
+import { endGroup, signalGroup, withGroups } from './process-group.ts';
+import { redactUrls } from './redact.ts';
 import type { Repository } from './repository.ts';
 
 export interface GitResult {
@@ -55,6 +56,8 @@ const MAX_STDOUT_BYTES = 64 * 1024 * 1024;
 const MAX_STDERR_BYTES = 64 * 1024;
 /** A read that takes longer hangs on a dead file system. */
 const READ_TIMEOUT_MS = 120_000;
+/** What a cancelled operation has to put its lock files away. */
+const KILL_MS = 5_000;
 
 /**
  * @param deps.host the environment that the allow list of `gitEnvironment` picks from
@@ -72,51 +75,92 @@ export function createGit(deps: {
         if (options.indexFile !== undefined) env['GIT_INDEX_FILE'] = options.indexFile;
         return await collect(repository, args, env, options);
       }),
-    operate: async (repository, options, action) => {
-      const env = gitEnvironment(deps.host, repository, 'operate', options.sshCommand);
-      let failure: GitCommandError | undefined;
-      const instance = simpleGit({
-        baseDir: repository.path,
-        abort: options.signal,
-        // simple-git drops what it thinks dangerous, such as every GIT_*. This environment is our own
-        // allow list, and no part of it comes from a request.
-        allowEnvironment: Object.keys(env),
-        unsafe: {
-          allowUnsafeConfigEnvCount: true,
-          allowUnsafeFsMonitor: true,
-          allowUnsafeSshCommand: true,
-          allowUnsafeAskPass: true,
-          allowUnsafeEditor: true,
-        },
-        // Its own rule is "a non-zero exit that also wrote to stderr"; git's is the exit code alone.
-        errors: (error, { exitCode, stdErr }) => {
-          if (exitCode === 0) return error;
-          failure = new GitCommandError({
-            args,
-            exitCode,
-            signal: null,
-            stderr: Buffer.concat(stdErr).subarray(-MAX_STDERR_BYTES).toString('utf8'),
-            timedOut: false,
-            isCanceled: options.signal.aborted,
-            isTruncated: false,
-          });
-          return failure;
-        },
-      });
-      let args: readonly string[] = [];
-      instance.env(env).outputHandler((_command, stdout, stderr, spawned) => {
-        args = spawned;
-        stdout.on('data', options.onOutput);
-        stderr.on('data', options.onOutput);
-      });
-      try {
-        return await action(instance);
-      } catch (error) {
-        // simple-git keeps no more than the text of an error it did not make itself.
-        throw failure ?? error;
-      }
-    },
+    operate: async (repository, options, action) =>
+      await operate(
+        repository,
+        gitEnvironment(deps.host, repository, 'operate', options.sshCommand),
+        options,
+        action,
+      ),
   };
+}
+
+async function operate<T>(
+  repository: Repository,
+  env: Record<string, string>,
+  options: OperateOptions,
+  action: (git: SimpleGit) => Promise<T>,
+): Promise<T> {
+  let args: readonly string[] = [];
+  let child: ChildProcess | undefined;
+  let failure: GitCommandError | undefined;
+  let ending: Promise<void> | undefined;
+  const end = (): void => {
+    // A group that its leader left behind is not ours to end: a hook may have started a service.
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    ending = endGroup(child.pid, KILL_MS);
+  };
+  options.signal.addEventListener('abort', end);
+  try {
+    const instance = simpleGit({
+      baseDir: repository.path,
+      abort: options.signal,
+      // simple-git drops what it thinks dangerous, such as every GIT_*. This environment is our own
+      // allow list, and no part of it comes from a request.
+      allowEnvironment: Object.keys(env),
+      unsafe: {
+        allowUnsafeConfigEnvCount: true,
+        allowUnsafeFsMonitor: true,
+        allowUnsafeSshCommand: true,
+        allowUnsafeAskPass: true,
+        allowUnsafeEditor: true,
+      },
+      // Its own rule is "a non-zero exit that also wrote to stderr"; git's is the exit code alone.
+      errors: (error, { exitCode, stdErr }) => {
+        if (exitCode === 0) return error;
+        const stderr = Buffer.concat(stdErr).subarray(-MAX_STDERR_BYTES).toString('utf8');
+        const signal = child?.signalCode ?? null;
+        const isCanceled = options.signal.aborted;
+        failure = failed(args, { exitCode, signal, stderr, isCanceled });
+        return failure;
+      },
+    });
+    instance.env(env).outputHandler((_command, stdout, stderr, spawned) => {
+      args = spawned;
+      stdout.on('data', options.onOutput);
+      stderr.on('data', options.onOutput);
+    });
+    return await withGroups(
+      async () => await action(instance),
+      (started) => {
+        child = started;
+      },
+    );
+  } catch (error) {
+    // simple-git keeps no more than the text of an error it did not make itself.
+    if (failure !== undefined) throw failure;
+    if (!(error instanceof GitError)) throw error;
+    // No child ran: the signal was aborted before, or the folder is gone.
+    throw failed(args, { stderr: error.message, isCanceled: options.signal.aborted }, error);
+  } finally {
+    options.signal.removeEventListener('abort', end);
+    await ending;
+  }
+}
+
+function failed(
+  args: readonly string[],
+  facts: Partial<GitCommandFacts>,
+  cause?: unknown,
+): GitCommandError {
+  const none = { exitCode: null, signal: null, stderr: '' };
+  const flags = { timedOut: false, isCanceled: false, isTruncated: false };
+  const stderr = redactUrls(facts.stderr ?? '');
+  return new GitCommandError({ args, ...none, ...flags, ...facts, stderr }, { cause });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 async function collect(
@@ -125,7 +169,7 @@ async function collect(
   env: Record<string, string>,
   options: RunOptions,
 ): Promise<GitResult> {
-  options.signal.throwIfAborted();
+  if (options.signal.aborted) throw failed(args, { isCanceled: true });
   const child = spawn('git', args, {
     cwd: repository.path,
     env,
@@ -159,15 +203,11 @@ async function collect(
       return { stdout, exitCode };
     }
     const isCanceled = options.signal.aborted;
-    throw new GitCommandError({
-      args,
-      exitCode,
-      signal,
-      stderr,
-      timedOut,
-      isCanceled,
-      isTruncated,
-    });
+    throw failed(args, { exitCode, signal, stderr, timedOut, isCanceled, isTruncated });
+  } catch (error) {
+    if (child.pid !== undefined) throw error;
+    const stderr = `it cannot be started in ${repository.path}: ${messageOf(error)}`;
+    throw failed(args, { stderr }, error);
   } finally {
     clearTimeout(timer);
     options.signal.removeEventListener('abort', end);

@@ -1,3 +1,9 @@
+import type { ChildProcess } from 'node:child_process';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+
 /** Signals a whole process group; a group that is gone already is not an error. */
 export function signalGroup(leaderPid: number, signal: NodeJS.Signals): void {
   try {
@@ -15,6 +21,73 @@ export function groupIsAlive(leaderPid: number): boolean {
   } catch (error) {
     // macOS says EPERM for a group that holds nothing but zombies.
     return !isErrno(error, 'ESRCH') && !isErrno(error, 'EPERM');
+  }
+}
+
+/**
+ * Ends a process group: TERM, and KILL for what is left after `killMs`. Resolves once it is gone, so
+ * that nothing of it writes to a repository that somebody else may change from then on.
+ */
+export async function endGroup(leaderPid: number, killMs: number): Promise<void> {
+  const killAt = performance.now() + killMs;
+  signalGroup(leaderPid, 'SIGTERM');
+  for (let look = 1; groupIsAlive(leaderPid); look++) {
+    if (look % LOOKS_PER_ZOMBIE_HUNT === 0 && (await hasOnlyZombies(leaderPid))) return;
+    if (performance.now() >= killAt) signalGroup(leaderPid, 'SIGKILL');
+    await delay(20);
+  }
+}
+
+/** Reading all of /proc is dear, and groups mostly end at once. */
+const LOOKS_PER_ZOMBIE_HUNT = 10;
+
+/**
+ * Whether all that is left of a group is dead and only waits to be reaped. Nobody may ever do that: in
+ * a container the orphans' new parent is process 1, often the agent itself, which knows nothing of them.
+ */
+async function hasOnlyZombies(leaderPid: number): Promise<boolean> {
+  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
+  if (pids.length === 0) return false; // Not Linux.
+  const states = await Promise.all(
+    pids.map(async (pid) => {
+      // proc(5): `PID (NAME) STATE PPID PGRP ...`, and a name may have anything in it.
+      const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
+      const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return Number(group) === leaderPid ? state : 'gone';
+    }),
+  );
+  return states.every((state) => state === 'Z' || state === 'X' || state === 'gone');
+}
+
+/** Told of each child before it is started, with the options it is about to be started with. */
+const SPAWN = 'tracing:child_process.spawn:start';
+
+/**
+ * Runs an action and makes every child that it starts the leader of a process group of its own, for a
+ * library that spawns without `detached`: so that a Ctrl-C in the agent's terminal does not reach them,
+ * and that ending one ends what it started too.
+ * @param onChild told of each child before it has a pid
+ */
+export async function withGroups<T>(
+  action: () => Promise<T>,
+  onChild: (child: ChildProcess) => void,
+): Promise<T> {
+  // The channel tells of the whole process's children; this finds ours among them.
+  const ours = new AsyncLocalStorage<true>();
+  const onSpawn = (message: unknown): void => {
+    if (ours.getStore() !== true) return;
+    const { process: child, options } = message as {
+      process: ChildProcess;
+      options: { detached?: boolean };
+    };
+    options.detached = true;
+    onChild(child);
+  };
+  subscribe(SPAWN, onSpawn);
+  try {
+    return await ours.run(true, action);
+  } finally {
+    unsubscribe(SPAWN, onSpawn);
   }
 }
 

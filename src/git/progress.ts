@@ -11,19 +11,32 @@ export interface Progress {
 /** progress.c: `TITLE: PERCENT% (CURRENT/TOTAL)`, padded; the title is fixed English under LC_ALL=C. */
 const PROGRESS = /^((?:remote: )?[A-Z][\w ]*): +(\d+)% \((\d+)\/(\d+)\)/;
 
+/** sequencer.c: a rebase counts its commits and says no percentage. */
+const REBASING = /^(Rebasing) \((\d+)\/(\d+)\)/;
+
 /** Reads one line of `git --progress`, null when it is not a progress line. */
 export function parseProgress(line: string): Progress | null {
   const [, phase, percent, current, total] = PROGRESS.exec(line) ?? [];
-  if (phase === undefined) return null;
-  return { phase, percent: Number(percent), current: Number(current), total: Number(total) };
+  if (phase !== undefined) {
+    return { phase, percent: Number(percent), current: Number(current), total: Number(total) };
+  }
+  const [, rebasing, done, all] = REBASING.exec(line) ?? [];
+  if (rebasing === undefined || Number(all) === 0) return null;
+  const counted = { current: Number(done), total: Number(all) };
+  return {
+    phase: rebasing,
+    ...counted,
+    percent: Math.floor((counted.current * 100) / counted.total),
+  };
 }
 
 /** A line that never ends is passed on in pieces of this size. */
 const MAX_LINE_BYTES = 64 * 1024;
 
 /**
- * Cuts a byte stream into lines that keep their ending, `\n` or the bare `\r` of a progress display.
- * `flush` gives what is left without one.
+ * Cuts a byte stream into lines that keep their ending, `\n`, `\r\n` or the bare `\r` of a progress
+ * display. After a `\r` it does not wait for what comes next, so a `\n` that arrives later is a line of
+ * its own. `flush` gives what is left without an ending.
  */
 export function createLineSplitter(onLine: (line: Buffer) => void): {
   write(bytes: Buffer): void;

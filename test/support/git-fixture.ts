@@ -84,6 +84,11 @@ export async function runGit(
   }
 }
 
+/** Runs another program and gives what it printed. */
+export async function runProgram(program: string, ...args: string[]): Promise<string> {
+  return (await promisify(execFile)(program, args, { env: { ...GIT_ENVIRONMENT } })).stdout;
+}
+
 /** Runs git in a folder and gives what it printed as text, without the last newline. Throws when git fails. */
 export async function git(dir: string, ...args: string[]): Promise<string> {
   return (await runGit(dir, args)).toString('utf8').replace(/\n$/, '');
