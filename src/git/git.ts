@@ -114,6 +114,8 @@ async function operate<T>(
         allowUnsafeSshCommand: true,
         allowUnsafeAskPass: true,
         allowUnsafeEditor: true,
+        // It forbids them by a variable that hooks and the git commands in them would obey too.
+        allowAbbreviatedOptions: true,
       },
       // Its own rule is "a non-zero exit that also wrote to stderr"; git's is the exit code alone.
       errors: (error, { exitCode, stdErr }) => {
@@ -127,6 +129,8 @@ async function operate<T>(
     });
     instance.env(env).outputHandler((_command, stdout, stderr, spawned) => {
       args = spawned;
+      // Left open it would be waited on for ever by a hook that reads it.
+      child?.stdin?.on('error', () => undefined).end();
       stdout.on('data', options.onOutput);
       stderr.on('data', options.onOutput);
     });

@@ -253,6 +253,27 @@ test('an operation ends when git does, although a hook left a service that holds
   await lifeline.released;
 });
 
+test('a hook that reads its input finds none, and git commands in it may abbreviate as ever', async () => {
+  await using fixture = await createFixture();
+  const { git: door } = await openDoor(fixture);
+  const dir = await initRepository(fixture.path('copy'));
+  await writeCommit(dir, { files: { a: '1' } });
+  await writeCommit(dir, { branch: 'side' });
+  await git(dir, 'reset', '--quiet', '--hard');
+  const marker = fixture.path('marker');
+  const hook = ['set -e', 'cat', 'git status --porc', `touch '${marker}'`];
+  await writeScript(join(dir, '.git/hooks/post-checkout'), ...hook);
+  const repository = await openRepository(dir);
+  await door.operate(
+    repository,
+    { signal: untilDone, onOutput: () => undefined },
+    async (simple) => {
+      await simple.checkout(['side', '--']);
+    },
+  );
+  assert.ok(await exists(marker));
+});
+
 test('an index file of its own is used for rehearsals', async () => {
   await using fixture = await createFixture();
   const { git: door } = await openDoor(fixture);
