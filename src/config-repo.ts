@@ -43,7 +43,7 @@ export async function discoverRepositories(folder: string): Promise<ReadonlyMap<
   if (around !== null) return new Map([[nameOf(around), around]]);
   const children = await readdir(folder).catch(() => []);
   const found: string[] = [];
-  for (const child of children.toSorted()) {
+  for (const child of children.toSorted((a, b) => (a < b ? -1 : 1))) {
     const path = join(folder, child);
     if ((await inspectOwn(path))?.kind === 'repository') found.push(path);
   }

@@ -32,7 +32,8 @@ export function createAuthenticator(
     expected !== null && timingSafeEqual(digest(given), expected);
   return {
     authenticate({ authorization, password }) {
-      const secret = password ?? (authorization === undefined ? undefined : secretOf(authorization));
+      const secret =
+        password ?? (authorization === undefined ? undefined : secretOf(authorization));
       if (secret === undefined || (expected === null && password !== undefined)) return anonymous;
       if (secret !== null && matches(secret)) return { name: 'password', scopes };
       throw new AppError('UNAUTHENTICATED', 'the credentials are wrong');

@@ -42,7 +42,9 @@ export function createGraphiQLHandler(): GraphiQLHandler {
 /** Whether a browser asks for the page, rather than a program for data. */
 export function wantsPage(request: IncomingMessage): boolean {
   const isQuery = /[?&]query=/.test(request.url ?? '');
-  return request.method === 'GET' && !isQuery && /\btext\/html\b/.test(request.headers.accept ?? '');
+  return (
+    request.method === 'GET' && !isQuery && /\btext\/html\b/.test(request.headers.accept ?? '')
+  );
 }
 
 async function renderPage(): Promise<GraphiQLPage> {

@@ -1,5 +1,13 @@
 import { useEngine } from '@envelop/core';
-import { parse, validate } from 'graphql';
+import {
+  parse,
+  validate,
+  type DocumentNode,
+  type ExecutionArgs,
+  type ExecutionResult,
+  type GraphQLError,
+  type GraphQLSchema,
+} from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import { useServer } from 'graphql-ws/use/ws';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -31,6 +39,16 @@ interface TransportContext {
   readonly socketClosed?: AbortSignal;
 }
 
+/** What `yoga.getEnveloped` gives, whose own type says `any`. */
+interface Engine {
+  readonly schema: GraphQLSchema;
+  parse(source: string): DocumentNode;
+  validate(schema: GraphQLSchema, document: DocumentNode): readonly GraphQLError[];
+  contextFactory(): object | Promise<object>;
+  execute(args: ExecutionArgs): Promise<ExecutionResult>;
+  subscribe(args: ExecutionArgs): Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult>;
+}
+
 export function createGraphQLHandler(
   services: Services,
   authenticator: Authenticator,
@@ -46,7 +64,7 @@ export function createGraphQLHandler(
     plugins: [
       useEngine({
         parse: (source: Parameters<typeof parse>[0], options: Parameters<typeof parse>[1]) =>
-          parse(source, { ...options, maxTokens: MAX_TOKENS }),
+          parse(source, { ...options, maxLexicalTokens: MAX_TOKENS }),
         validate: (...[target, document, rules, options]: Parameters<typeof validate>) =>
           validate(target, document, rules, { ...options, maxErrors: 20 }),
       }),
@@ -66,8 +84,8 @@ export function createGraphQLHandler(
     perMessageDeflate: false,
   });
   /** yoga's own execute and subscribe for each operation on a socket: the ones that mask errors. */
-  const engines = new WeakMap<object, ReturnType<typeof yoga.getEnveloped>>();
-  const engineOf = (context: unknown): ReturnType<typeof yoga.getEnveloped> => {
+  const engines = new WeakMap<object, Engine>();
+  const engineOf = (context: unknown): Engine => {
     const engine = typeof context === 'object' && context !== null ? engines.get(context) : null;
     if (engine == null) throw new Error('an operation runs with the context that onSubscribe made');
     return engine;
@@ -97,7 +115,7 @@ export function createGraphQLHandler(
         socket.once('close', () => {
           closed.abort();
         });
-        const enveloped = yoga.getEnveloped({
+        const enveloped: Engine = yoga.getEnveloped({
           caller,
           socketClosed: closed.signal,
           req: request,

@@ -37,7 +37,8 @@ export function createGuard(options: {
           `this agent does not answer to the name ${JSON.stringify(host)}: add it to "hosts" in the configuration`,
         );
       }
-      const changes = !SAFE_METHODS.has(request.method ?? '') || request.headers.upgrade !== undefined;
+      const changes =
+        !SAFE_METHODS.has(request.method ?? '') || request.headers.upgrade !== undefined;
       if (changes) checkOrigin(request, options.hosts);
     },
   };

@@ -50,7 +50,11 @@ export function createRestHandler(services: Services, authenticator: Authenticat
       path: /^\/repo$/,
       async answer({ request, response, caller }) {
         requireScope(caller, 'read');
-        sendLegacyJson(request, response, repositories.list().map(({ name }) => name));
+        sendLegacyJson(
+          request,
+          response,
+          repositories.list().map(({ name }) => name),
+        );
       },
     },
     {
@@ -110,8 +114,7 @@ export function createRestHandler(services: Services, authenticator: Authenticat
 
   async function describeStatus(served: ServedRepository, signal: AbortSignal): Promise<object> {
     const { repository } = served;
-    const status =
-      repository.workTree === null ? null : await readStatus(git, repository, signal);
+    const status = repository.workTree === null ? null : await readStatus(git, repository, signal);
     const head =
       status === null
         ? await readHead(git, repository, signal)
@@ -165,7 +168,10 @@ function decodeSegment(segment: string): string {
  */
 function changedFiles(status: Status | null): Record<'A' | 'D' | 'M' | 'R', string[]> {
   const entries = status?.entries ?? [];
-  const list = (letter: StatusLetter, nameOf = (entry: (typeof entries)[number]): GitPath => entry.path): string[] =>
+  const list = (
+    letter: StatusLetter,
+    nameOf = (entry: (typeof entries)[number]): GitPath => entry.path,
+  ): string[] =>
     entries.filter((entry) => entry.workTree === letter).map((entry) => nameOf(entry).text);
   return {
     A: list('A'),

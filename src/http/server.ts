@@ -151,7 +151,8 @@ async function listenOn(server: Server, host: string, port: number): Promise<Add
     });
     server.listen(port, host, () => {
       const address = server.address();
-      if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
+      if (address === null || typeof address === 'string')
+        throw new Error('a TCP server has a port');
       resolve(address);
     });
   });

@@ -107,54 +107,46 @@ function pump(
   drain(): Promise<void>;
 } {
   let isWriting = false;
-  let hasClosed = false;
+  let isDropping = false;
+  let hasEnded = false;
   /** Whether anything happened since the last round began. */
   let isActive = false;
   let failure: { readonly error: unknown } | undefined;
-  const closed = new Promise<void>((resolve) => {
-    stream.once('close', () => {
-      hasClosed = true;
-      resolve();
-    });
-  });
-  const goOn = (): void => {
-    isWriting = false;
-    isActive = true;
-    stream.resume();
-  };
-  const onData = (bytes: Buffer): void => {
-    isWriting = true;
-    isActive = true;
-    stream.pause();
-    write(bytes).then(goOn, (error: unknown) => {
-      failure = { error };
-      stream.off('data', onData);
-      goOn();
-      onFailed();
-    });
-  };
-  stream.on('data', onData);
-  stream.on('error', () => undefined); // It closes then, which is all there is to know.
 
-  const readRest = async (): Promise<void> => {
-    // Counted, not timed: each round has polled the pipe once, however long this process was kept from
-    // running. What the command printed was in the pipe when it ended, so a quiet poll means all is read.
-    let rounds = 0;
-    let quiet = 0;
-    while (isWriting || !(hasClosed || quiet === QUIET_ROUNDS || rounds === MAX_ROUNDS)) {
-      isActive = false;
-      await Promise.race([delay(ROUND_MS), closed]);
-      await afterPolling();
-      if (isWriting) continue;
-      quiet = isActive ? 0 : quiet + 1;
-      rounds += 1;
+  const writeAll = async (): Promise<void> => {
+    // Not `on('data')` and `pause()`: when the command ends, Node resumes what is paused.
+    for await (const bytes of stream as AsyncIterable<Buffer>) {
+      isActive = true;
+      if (isDropping) continue;
+      isWriting = true;
+      await write(bytes).catch((error: unknown) => {
+        failure = { error };
+        isDropping = true;
+        onFailed();
+      });
+      isActive = true;
+      isWriting = false;
     }
   };
+  const ended = writeAll()
+    .catch(() => undefined) // A pipe that cannot be read has ended.
+    .then(() => (hasEnded = true));
+
   return {
     async drain() {
-      await readRest();
-      stream.off('data', onData);
-      stream.resume();
+      // Counted, not timed: each round has polled the pipe once, however long this process was kept
+      // from running. All that the command printed was in the pipe when it ended.
+      let rounds = 0;
+      let quiet = 0;
+      while (isWriting || !(hasEnded || quiet === QUIET_ROUNDS || rounds === MAX_ROUNDS)) {
+        isActive = false;
+        await Promise.race([delay(ROUND_MS), ended]);
+        await afterPolling();
+        if (isWriting) continue;
+        quiet = isActive ? 0 : quiet + 1;
+        rounds += 1;
+      }
+      isDropping = true;
       if (stream instanceof Socket) stream.unref();
       if (failure !== undefined) throw failure.error;
     },
@@ -173,7 +165,7 @@ async function endGroup(leaderPid: number, killSeconds: number): Promise<void> {
 }
 
 /** Reading all of /proc is dear, and groups mostly end at once. */
-const LOOKS_PER_ZOMBIE_HUNT = 10;
+const LOOKS_PER_ZOMBIE_HUNT = 5;
 
 /**
  * Whether all that is left of a group is dead and only waits to be reaped. Nobody may ever do that: in
@@ -181,14 +173,23 @@ const LOOKS_PER_ZOMBIE_HUNT = 10;
  */
 async function hasOnlyZombies(leaderPid: number): Promise<boolean> {
   const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
-  if (pids.length === 0) return false; // Not Linux.
-  const states = await Promise.all(
-    pids.map(async (pid) => {
-      // proc(5): `PID (NAME) STATE PPID PGRP ...`, and a name may have anything in it.
-      const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
-      const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return Number(group) === leaderPid ? state : 'gone';
-    }),
-  );
-  return states.every((state) => state === 'Z' || state === 'X' || state === 'gone');
+  for (const pid of pids) {
+    let stat: string;
+    try {
+      stat = await readFile(`/proc/${pid}/stat`, 'latin1');
+    } catch (error) {
+      if (
+        error instanceof Error &&
+        'code' in error &&
+        /^(?:ENOENT|ESRCH)$/.test(String(error.code))
+      ) {
+        continue; // It has just ended.
+      }
+      return false;
+    }
+    // proc(5): `PID (NAME) STATE PPID PGRP ...`, and a name may have anything in it.
+    const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (Number(group) === leaderPid && state !== 'Z' && state !== 'X') return false;
+  }
+  return pids.length > 0; // None: this is not Linux.
 }

@@ -96,13 +96,13 @@ export function createJobs(deps: JobsDeps): Jobs {
   /** A full disk must not keep the lock for ever, so a failure is told, and made up for with the next job. */
   function record(job: Job): void {
     unrecorded.set(job.id, job);
-    try {
-      for (const each of unrecorded.values()) {
+    for (const each of unrecorded.values()) {
+      try {
         journal.update(each);
         unrecorded.delete(each.id);
+      } catch (error) {
+        deps.onBug(error, each);
       }
-    } catch (error) {
-      deps.onBug(error, job);
     }
   }
 

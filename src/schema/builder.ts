@@ -22,7 +22,9 @@ export const builder = new SchemaBuilder<{
     clientMutationId: 'omit',
     nodesOnConnection: { description: 'The nodes of this page, without their cursors.' },
     nodesQueryOptions: false,
-    idFieldOptions: { description: 'Identifies this object among all of this agent; give it to `node`.' },
+    idFieldOptions: {
+      description: 'Identifies this object among all of this agent; give it to `node`.',
+    },
     nodeTypeOptions: { description: 'Anything that `node` finds by its id.' },
     nodeQueryOptions: {
       description: 'Finds any object by its id; null when there is none.',
@@ -31,23 +33,35 @@ export const builder = new SchemaBuilder<{
     pageInfoTypeOptions: { description: 'Where a page of a connection lies among the others.' },
     hasNextPageFieldOptions: { description: 'Whether more follows.' },
     hasPreviousPageFieldOptions: { description: 'Whether something comes before.' },
-    startCursorFieldOptions: { description: 'The cursor of the first edge; null on an empty page.' },
-    endCursorFieldOptions: { description: 'The cursor of the last edge, to be given as `after`; null on an empty page.' },
+    startCursorFieldOptions: {
+      description: 'The cursor of the first edge; null on an empty page.',
+    },
+    endCursorFieldOptions: {
+      description: 'The cursor of the last edge, to be given as `after`; null on an empty page.',
+    },
     edgesFieldOptions: { description: 'The nodes of this page, each with its cursor.' },
     nodeFieldOptions: { description: 'The object itself.' },
-    cursorFieldOptions: { description: 'Where this node stands, to be given as `after` or `before`.' },
+    cursorFieldOptions: {
+      description: 'Where this node stands, to be given as `after` or `before`.',
+    },
     pageInfoFieldOptions: { description: 'Where this page lies among the others.' },
-    firstArgOptions: { description: 'At most so many, from the beginning; 20 when left out, 100 at most.' },
+    firstArgOptions: {
+      description: 'At most so many, from the beginning; 20 when left out, 100 at most.',
+    },
     afterArgOptions: { description: 'Only what follows this cursor.' },
     lastArgOptions: { description: 'At most so many, from the end.' },
     beforeArgOptions: { description: 'Only what comes before this cursor.' },
-    defaultConnectionTypeOptions: { description: 'A page of a list, as the Relay cursor connections specification has it.' },
+    defaultConnectionTypeOptions: {
+      description: 'A page of a list, as the Relay cursor connections specification has it.',
+    },
     defaultEdgeTypeOptions: { description: 'A node and its place in a connection.' },
   },
 });
 
 builder.queryType({ description: 'What can be asked.' });
-builder.mutationType({ description: 'What changes a repository. Mutations are accepted by POST only.' });
+builder.mutationType({
+  description: 'What changes a repository. Mutations are accepted by POST only.',
+});
 builder.subscriptionType({
   description:
     'What can be watched, over graphql-ws or as server-sent events. Each starts with the present state.',

@@ -4,7 +4,7 @@ import type { StatusEntry, StatusLetter } from '../git/status.ts';
 import { builder } from './builder.ts';
 
 const FileStatus = builder.enumType('FileStatus', {
-  description: 'How a file differs; the names are those of GitHub\'s `PatchStatus`.',
+  description: "How a file differs; the names are those of GitHub's `PatchStatus`.",
   values: {
     ADDED: { description: 'It was not there before.' },
     DELETED: { description: 'It is not there any more.' },
@@ -95,22 +95,27 @@ const FileChangeType = builder.objectRef<FileChange>('FileChange').implement({
       description: "The previous path's bytes when they are not UTF-8, else null.",
       resolve: (change) => change.previousPath?.raw ?? null,
     }),
-    status: t.expose('status', { type: FileStatus, description: 'How it differs, taken together.' }),
+    status: t.expose('status', {
+      type: FileStatus,
+      description: 'How it differs, taken together.',
+    }),
     index: t.expose('index', {
       type: FileStatus,
       nullable: true,
-      description: 'How the index differs from HEAD: what is staged. null when it does not, and between commits.',
+      description:
+        'How the index differs from HEAD: what is staged. null when it does not, and between commits.',
     }),
     workTree: t.expose('workTree', {
       type: FileStatus,
       nullable: true,
-      description: 'How the working tree differs from the index: what is not staged. null when it does not, and between commits.',
+      description:
+        'How the working tree differs from the index: what is not staged. null when it does not, and between commits.',
     }),
   }),
 });
 
 export const ChangedFilesType = builder.objectRef<readonly FileChange[]>('ChangedFiles').implement({
-  description: 'The files that differ, in git\'s order.',
+  description: "The files that differ, in git's order.",
   fields: (t) => ({
     added: pathList(t, ['ADDED', 'COPIED'], 'Paths of files that are new, or copies.'),
     deleted: pathList(t, ['DELETED'], 'Paths of files that are gone.'),

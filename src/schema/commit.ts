@@ -24,7 +24,8 @@ export function commitId({ repo, oid }: CommitKey): string {
 function parseCommitId(id: string): CommitKey {
   const colon = id.indexOf(':');
   const oid = id.slice(0, colon);
-  if (!isOid(oid)) throw new AppError('BAD_USER_INPUT', `${JSON.stringify(id)} is not a commit's id`);
+  if (!isOid(oid))
+    throw new AppError('BAD_USER_INPUT', `${JSON.stringify(id)} is not a commit's id`);
   return { repo: id.slice(colon + 1), oid };
 }
 
@@ -66,9 +67,12 @@ CommitType.implement({
     oid: t.exposeString('oid', {
       description: 'Its object id: 40 hexadecimal digits, or 64 in a SHA-256 repository.',
     }),
-    hash: t.exposeString('oid', { description: 'A synonym of `oid`, the name that the REST interface uses.' }),
+    hash: t.exposeString('oid', {
+      description: 'A synonym of `oid`, the name that the REST interface uses.',
+    }),
     abbreviatedOid: t.string({
-      description: 'The first 7 digits of its object id. They need not be enough to tell it from all others.',
+      description:
+        'The first 7 digits of its object id. They need not be enough to tell it from all others.',
       resolve: (commit) => commit.oid.slice(0, 7),
     }),
     message: t.exposeString('message', {

@@ -9,7 +9,7 @@ import { AppError } from '../error.ts';
  */
 export function toGraphQLError(error: unknown, onBug: (error: unknown) => string): GraphQLError {
   const graphql = error instanceof GraphQLError ? error : undefined;
-  const original = graphql === undefined ? error : graphql.originalError;
+  const original = graphql === undefined ? error : graphql.cause;
   if (graphql !== undefined && (original === undefined || original instanceof GraphQLError)) {
     return graphql;
   }

@@ -4,7 +4,7 @@ import { AppError } from '../error.ts';
 import { listTreeChanges } from '../git/diff.ts';
 import { GitCommandError } from '../git/git-command-error.ts';
 import type { Progress } from '../git/progress.ts';
-import { JOB_KINDS, JOB_STATES, type Job, type JobError, type JobState } from '../jobs/job.ts';
+import type { Job, JobError, JobKind as Kind, JobState } from '../jobs/job.ts';
 import { builder } from './builder.ts';
 import { ChangedFilesType, changesOfTrees } from './changed-files.ts';
 import { commitId, CommitType } from './commit.ts';
@@ -14,7 +14,7 @@ import { RepoType } from './repo.ts';
 const KIND_DESCRIPTIONS = {
   PULL: { description: 'Brings a working copy up to date, and may run a command after it.' },
   RUN: { description: 'Only runs a command.' },
-} as const satisfies Record<(typeof JOB_KINDS)[number], unknown>;
+} as const satisfies Record<Kind, unknown>;
 
 const STATE_DESCRIPTIONS = {
   QUEUED: { description: 'Accepted; other jobs of its repository come first.' },
@@ -23,7 +23,7 @@ const STATE_DESCRIPTIONS = {
   FAILED: { description: 'It was refused, or something went wrong: see `error`.' },
   CANCELLED: { description: 'Somebody cancelled it; no process of it is left.' },
   INTERRUPTED: { description: 'The agent ended while it had not.' },
-} as const satisfies Record<(typeof JOB_STATES)[number], unknown>;
+} as const satisfies Record<JobState, unknown>;
 
 const JobKind = builder.enumType('JobKind', {
   description: 'What a job does.',
@@ -36,10 +36,11 @@ export const JobStateType = builder.enumType('JobState', {
 });
 
 const ProgressType = builder.objectRef<Progress>('Progress').implement({
-  description: "How far git has come, from its own progress display.",
+  description: 'How far git has come, from its own progress display.',
   fields: (t) => ({
     phase: t.exposeString('phase', {
-      description: 'git\'s words, such as `Receiving objects`; `remote: ` stands before what the server does.',
+      description:
+        "git's words, such as `Receiving objects`; `remote: ` stands before what the server does.",
     }),
     current: t.exposeInt('current', { description: 'How many are done.' }),
     total: t.exposeInt('total', { description: 'How many there are.' }),
@@ -54,10 +55,13 @@ const JobErrorType = builder.objectRef<JobError>('JobError').implement({
       description:
         'One of the codes that errors have (`CONFLICT`, `NOT_FOUND`, `BAD_USER_INPUT`, ...), `COMMAND_FAILED` when git or the command failed, `CANCELLED`, `INTERRUPTED`, or `INTERNAL`.',
     }),
-    message: t.exposeString('message', { description: 'What went wrong and what to do, for people.' }),
+    message: t.exposeString('message', {
+      description: 'What went wrong and what to do, for people.',
+    }),
     detail: t.string({
       nullable: true,
-      description: 'The facts behind it as a JSON object, such as the files in the way; null when there are none.',
+      description:
+        'The facts behind it as a JSON object, such as the files in the way; null when there are none.',
       resolve: ({ detail }) => (detail === null ? null : JSON.stringify(detail)),
     }),
   }),
@@ -89,13 +93,18 @@ builder.node(JobType, {
     trigger: t.exposeString('trigger', { description: 'Through what: `graphql`, `rest`.' }),
     branch: t.exposeString('branch', {
       nullable: true,
-      description: 'The branch that is or was pulled; null when HEAD is detached, or while it is not known.',
+      description:
+        'The branch that is or was pulled; null when HEAD is detached, or while it is not known.',
     }),
     hash: t.exposeString('hash', {
       nullable: true,
       description: 'The commit that was asked for, as it was written; null when none was.',
     }),
-    before: commitField(t, 'before', "HEAD's commit when it began; null before the first commit, or while it is not known."),
+    before: commitField(
+      t,
+      'before',
+      "HEAD's commit when it began; null before the first commit, or while it is not known.",
+    ),
     after: commitField(t, 'after', "HEAD's commit after the pull; null while it is not known."),
     changedFiles: t.field({
       type: ChangedFilesType,
@@ -268,7 +277,8 @@ builder.queryFields((t) => ({
 builder.subscriptionFields((t) => ({
   job: t.field({
     type: JobType,
-    description: 'A job now, then at each change of its state or progress. Completes when it has ended.',
+    description:
+      'A job now, then at each change of its state or progress. Completes when it has ended.',
     args: { id: t.arg.id({ required: true, description: "The job's `id` or `key`." }) },
     subscribe: (_root, { id }, context) => {
       requireScope(context.caller, 'read');
@@ -280,4 +290,3 @@ builder.subscriptionFields((t) => ({
     },
   }),
 }));
-

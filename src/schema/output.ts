@@ -84,7 +84,8 @@ builder.subscriptionFields((t) => ({
     args: {
       job: t.arg.id({ description: "The job's `id` or `key`." }),
       repo: t.arg.string({
-        description: 'Instead of a job: the one that runs in this repository, or the next one to run there.',
+        description:
+          'Instead of a job: the one that runs in this repository, or the next one to run there.',
       }),
       after: t.arg.string({
         description: 'Only what follows this cursor, which names the job too.',

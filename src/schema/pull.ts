@@ -148,7 +148,14 @@ builder.mutationFields((t) => ({
     resolve: async (_root, { input }, context) => {
       const { repo, command } = input;
       getReadable(context, repo);
-      const request = { repo, command, kind: 'RUN', branch: null, hash: null, strategy: null } as const;
+      const request = {
+        repo,
+        command,
+        kind: 'RUN',
+        branch: null,
+        hash: null,
+        strategy: null,
+      } as const;
       return await submit(context, request, input);
     },
   }),

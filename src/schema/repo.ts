@@ -41,7 +41,8 @@ const UpstreamType = builder.objectRef<Upstream>('Upstream').implement({
     }),
     behind: t.exposeInt('behind', {
       nullable: true,
-      description: 'How many commits it has that HEAD has not, as of the last fetch; null when it is gone.',
+      description:
+        'How many commits it has that HEAD has not, as of the last fetch; null when it is gone.',
     }),
   }),
 });
@@ -56,7 +57,8 @@ const CommandType = builder.objectRef<CommandConfig>('Command').implement({
     }),
     line: t.string({
       nullable: true,
-      description: 'What runs, as the configuration says it; null for callers without the scope `run`.',
+      description:
+        'What runs, as the configuration says it; null for callers without the scope `run`.',
       resolve: (command, _args, { caller }) =>
         caller.scopes.includes('run') ? command.line : null,
     }),
@@ -215,7 +217,8 @@ function pageSize(args: {
 builder.subscriptionFields((t) => ({
   busy: t.field({
     type: RepoType,
-    description: 'A repository now, then at each change of `busy`; of all of them when none is named.',
+    description:
+      'A repository now, then at each change of `busy`; of all of them when none is named.',
     args: { repo: t.arg.string({ description: "The repository's name." }) },
     subscribe: (_root, { repo }, context) => {
       const names =

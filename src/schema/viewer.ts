@@ -1,5 +1,5 @@
 import type { Caller } from '../auth/caller.ts';
-import { scopes } from '../config.ts';
+import type { Scope } from '../config.ts';
 import { builder } from './builder.ts';
 
 const ScopeType = builder.enumType('Scope', {
@@ -10,7 +10,7 @@ const ScopeType = builder.enumType('Scope', {
     RUN: { value: 'run', description: 'Run configured commands, and cancel jobs.' },
     PUSH: { value: 'push', description: 'Push with git.' },
     ADMIN: { value: 'admin', description: 'All the rest.' },
-  } as const satisfies Record<string, { value: (typeof scopes)[number]; description: string }>,
+  } as const satisfies Record<string, { value: Scope; description: string }>,
 });
 
 const ViewerType = builder.objectRef<Caller>('Viewer').implement({
