@@ -32,6 +32,11 @@ export interface WorkingCopy {
   forceSwitchTo(branch: BranchName, commit: Oid, upstream: string | null): Promise<void>;
 }
 
+/** A commit, also where a branch is called like its id, which `git checkout` would prefer. */
+function exactly(commit: Oid): string {
+  return `${commit}^0`;
+}
+
 /** Binds the ways a working copy changes to one repository and one job's signal and output. */
 export function openWorkingCopy(
   git: Git,
@@ -54,7 +59,15 @@ export function openWorkingCopy(
     upstream: string | null,
   ): Promise<void> => {
     await operate(async (simple) => {
-      await simple.checkout(['--progress', ...flags, '--no-track', '-B', branch, commit, '--']);
+      await simple.checkout([
+        '--progress',
+        ...flags,
+        '--no-track',
+        '-B',
+        branch,
+        exactly(commit),
+        '--',
+      ]);
     });
     if (upstream !== null) {
       await operate(async (simple) => {
@@ -70,12 +83,12 @@ export function openWorkingCopy(
     },
     detach: async (commit) => {
       await operate(async (simple) => {
-        await simple.checkout(['--progress', '--detach', commit, '--']);
+        await simple.checkout(['--progress', '--detach', exactly(commit), '--']);
       });
     },
     forceDetach: async (commit) => {
       await operate(async (simple) => {
-        await simple.checkout(['--progress', '--force', '--detach', commit, '--']);
+        await simple.checkout(['--progress', '--force', '--detach', exactly(commit), '--']);
       });
     },
     switchTo: async (branch, commit, upstream) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { parseBranchName } from '../../src/git/branch-name.ts';
 import { GIT_ENVIRONMENT } from '../support/git-fixture.ts';
 
@@ -86,18 +87,9 @@ function* generateNames(count: number): Generator<string> {
 async function askGit(names: readonly string[]): Promise<boolean[]> {
   const script =
     'while IFS= read -r name; do if git check-ref-format --branch "$name" >/dev/null 2>&1; then echo yes; else echo no; fi; done';
-  return await new Promise((resolve, reject) => {
-    const options = { env: { ...GIT_ENVIRONMENT }, cwd: '/' };
-    const shell = execFile('/bin/sh', ['-c', script], options, (error, stdout) => {
-      if (error === null)
-        resolve(
-          stdout
-            .split('\n')
-            .slice(0, -1)
-            .map((line) => line === 'yes'),
-        );
-      else reject(error);
-    });
-    shell.stdin?.end(names.map((name) => `${name}\n`).join(''));
-  });
+  const options = { env: { ...GIT_ENVIRONMENT }, cwd: '/' };
+  const shell = promisify(execFile)('/bin/sh', ['-c', script], options);
+  shell.child.stdin?.end(names.map((name) => `${name}\n`).join(''));
+  const lines = (await shell).stdout.split('\n').slice(0, -1);
+  return lines.map((line) => line === 'yes');
 }
