@@ -18,7 +18,8 @@ for (const [path, entry] of Object.entries(lock.packages)) {
     const at = `node_modules/${name}`;
     if (lock.packages[at] !== undefined || lock.packages[`${path}/${at}`] !== undefined) continue;
     const [, os, cpu, libc] = PLATFORM.exec(name) ?? [];
-    if (os === undefined || !/^\d/.test(version)) throw new Error(`${name}: no platform or version`);
+    if (os === undefined || !/^\d/.test(version))
+      throw new Error(`${name}: no platform or version`);
     lock.packages[at] = {
       version,
       cpu: [cpu],

@@ -193,6 +193,18 @@ async function install(why) {
   if (problem) throw new Failure(`npm ci did not succeed: ${problem}`);
   const left = findStale();
   if (left) say(`npm ci succeeded, yet ${left}; going on`);
+  fillCompileCache();
+}
+
+/** So that the first start is as fast, and its agent as small, as every later one. */
+function fillCompileCache() {
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/compile') };
+  try {
+    const node = join(root, 'node_modules/.bin/node');
+    execFileSync(node, ['src/main.ts', '--version'], { cwd: root, env, stdio: 'ignore' });
+  } catch {
+    // It saves time, nothing more: what is wrong will show at the start itself.
+  }
 }
 
 /** The npm that runs us, else the one beside this Node, else the one in PATH. */
