@@ -73,7 +73,13 @@ export function createJobs(deps: JobsDeps): Jobs {
   const live = new Map<string, LiveJob>();
   const busyChanged = createWake();
   const locks = new Map<string, RepositoryLock>();
-  for (const { name } of repositories.list()) locks.set(name, createRepositoryLock(busyChanged));
+  // Two names may stand for one folder: what must exclude each other is work in one working tree.
+  const locksByGitDir = new Map<string, RepositoryLock>();
+  for (const { name, repository } of repositories.list()) {
+    const lock = locksByGitDir.get(repository.gitDir) ?? createRepositoryLock(busyChanged);
+    locksByGitDir.set(repository.gitDir, lock);
+    locks.set(name, lock);
+  }
   /** Jobs whose last change is not in the journal: what is known here is right. */
   const unrecorded = new Map<string, Job>();
   let isDraining = false;
@@ -140,14 +146,21 @@ export function createJobs(deps: JobsDeps): Jobs {
       });
       return end(entry, finished(entry.job, 'SUCCEEDED', null));
     } catch (error) {
-      const reason: unknown = signal.reason;
-      if (signal.aborted && reason instanceof AppError) {
-        return end(entry, stopped(entry.job, reason));
-      }
-      const described = describeFailure(error);
-      if (described === null) deps.onBug(error, entry.job);
-      return end(entry, finished(entry.job, 'FAILED', described ?? INTERNAL));
+      const job = failed(entry, error);
+      // Who watches the output sees how it ended, too.
+      const line = Buffer.from(`gitagent: ${job.error?.message ?? job.state}\n`);
+      await entry.output.append(line).catch(() => undefined); // It may be the disk that failed.
+      return end(entry, job);
     }
+  }
+
+  function failed(entry: LiveJob, error: unknown): Job {
+    const { signal } = entry.controller;
+    const reason: unknown = signal.reason;
+    if (signal.aborted && reason instanceof AppError) return stopped(entry.job, reason);
+    const described = describeFailure(error);
+    if (described === null) deps.onBug(error, entry.job);
+    return finished(entry.job, 'FAILED', described ?? INTERNAL);
   }
 
   /** What memory knows better than the journal. */

@@ -59,13 +59,22 @@ export function getCommand(served: ServedRepository, name: string): CommandConfi
 
 async function workOnPull(context: JobContext): Promise<string | null> {
   const { job, served, git, output, signal } = context;
-  /** What git and we print, in order; awaited at the end, as git's part is small and cannot be paused. */
-  let printed: Promise<void> = Promise.resolve();
-  const print = (text: string): void => {
-    printed = printed.then(async () => {
+  // What git and we print, in order. git cannot be paused here, but prints little; what comes while a
+  // write is under way goes into the next one, so that a progress display does not become a thousand.
+  let pending = '';
+  let printed: Promise<void> | undefined;
+  const writePending = async (): Promise<void> => {
+    while (pending !== '') {
+      const text = pending;
+      pending = '';
       await output.append(Buffer.from(text));
-    });
-    printed.catch(() => undefined);
+    }
+    printed = undefined;
+  };
+  const print = (text: string): void => {
+    pending += text;
+    printed ??= writePending();
+    printed.catch(() => undefined); // Awaited below.
   };
   const lines = createLineSplitter((line) => {
     const text = redactUrls(line.toString('utf8'));
