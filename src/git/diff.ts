@@ -11,6 +11,8 @@ export interface TreeChange {
   readonly previousPath?: GitPath;
   /** A, D, M, T (type), R or C. */
   readonly letter: StatusLetter;
+  /** What is there afterwards, or before where nothing is, is a submodule's commit. */
+  readonly isSubmodule: boolean;
 }
 
 /**
@@ -32,7 +34,8 @@ export async function listTreeChanges(
       'diff-tree',
       '-r',
       '-z',
-      '--name-status',
+      '--raw',
+      '--no-abbrev',
       '--no-ext-diff',
       '--no-textconv',
       options.findRenames ? '--find-renames' : '--no-renames',
@@ -42,7 +45,7 @@ export async function listTreeChanges(
     ],
     { intent: 'read', signal },
   );
-  return parseNameStatus(stdout);
+  return parseRawDiff(stdout);
 }
 
 /** The id of the tree without entries, which git knows without storing it. */
@@ -52,8 +55,11 @@ function emptyTree(like: Oid): string {
     : '6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321';
 }
 
-/** Parses `--name-status -z` (git-diff-tree(1), "Raw output format"): `LETTER[SCORE] NUL path NUL`, two paths for R and C. */
-export function parseNameStatus(output: Buffer): TreeChange[] {
+/**
+ * Parses `--raw -z` (git-diff-tree(1), "Raw output format"): `:MODE MODE OID OID LETTER[SCORE] NUL path
+ * NUL`, two paths for R and C.
+ */
+export function parseRawDiff(output: Buffer): TreeChange[] {
   const changes: TreeChange[] = [];
   let at = 0;
   const nextField = (): Buffer => {
@@ -64,14 +70,19 @@ export function parseNameStatus(output: Buffer): TreeChange[] {
     return field;
   };
   while (at < output.length) {
-    // The letter is one of --name-status's own, whose set is part of StatusLetter's.
-    const letter = String.fromCharCode(nextField()[0] ?? 0) as StatusLetter;
+    const [before, after, , , status = ''] = nextField().toString('latin1').split(' ');
+    // The letter is one of the raw format's own, whose set is part of StatusLetter's.
+    const letter = status.charAt(0) as StatusLetter;
+    const isSubmodule = letter === 'D' ? before === `:${SUBMODULE}` : after === SUBMODULE;
     const first = gitPath(nextField());
     changes.push(
       letter === 'R' || letter === 'C'
-        ? { letter, previousPath: first, path: gitPath(nextField()) }
-        : { letter, path: first },
+        ? { letter, isSubmodule, previousPath: first, path: gitPath(nextField()) }
+        : { letter, isSubmodule, path: first },
     );
   }
   return changes;
 }
+
+/** The mode of a tree entry that names a submodule's commit. */
+const SUBMODULE = '160000';

@@ -107,6 +107,8 @@ function configOf(repository: Repository, intent: GitIntent): [key: string, valu
     ['safe.bareRepository', 'explicit'],
     // CVE-2024-32002, CVE-2025-48384: submodules are fetched when somebody asks for them.
     ['fetch.recurseSubmodules', 'no'],
+    // And theirs is what they have checked out: a user's `submodule.recurse` would reset that too.
+    ['submodule.recurse', 'false'],
     // CVE-2025-48385: a server must not say where the client writes.
     ['transfer.bundleURI', 'false'],
   ];

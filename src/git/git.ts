@@ -29,6 +29,11 @@ export interface OperateOptions {
   /** What git prints, as it prints it. */
   readonly onOutput: (bytes: Buffer) => void;
   readonly sshCommand?: string;
+  /**
+   * Milliseconds that git has to end by itself when the signal is aborted, before it is told to.
+   * Default: none. For what would leave a half-changed working tree.
+   */
+  readonly patienceMs?: number;
 }
 
 /** The one door through which every git child is started. */
@@ -91,20 +96,26 @@ async function operate<T>(
   options: OperateOptions,
   action: (git: SimpleGit) => Promise<T>,
 ): Promise<T> {
+  const { signal } = options;
+  if (signal.aborted) throw failed([], { isCanceled: true });
   let args: readonly string[] = [];
   let child: ChildProcess | undefined;
   let failure: GitCommandError | undefined;
+  let patience: NodeJS.Timeout | undefined;
   let ending: Promise<void> | undefined;
   const end = (): void => {
     // A group that its leader left behind is not ours to end: a hook may have started a service.
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    ending = endGroup(child.pid, KILL_MS);
+    ending ??= endGroup(child.pid, KILL_MS);
   };
-  options.signal.addEventListener('abort', end);
+  // Not left to simple-git, which would interrupt git at once and leave alone what git has started.
+  const onAbort = (): void => {
+    patience = setTimeout(end, options.patienceMs ?? 0);
+  };
+  signal.addEventListener('abort', onAbort);
   try {
     const instance = simpleGit({
       baseDir: repository.path,
-      abort: options.signal,
       // simple-git drops what it thinks dangerous, such as every GIT_*. This environment is our own
       // allow list, and no part of it comes from a request.
       allowEnvironment: Object.keys(env),
@@ -121,9 +132,8 @@ async function operate<T>(
       errors: (error, { exitCode, stdErr }) => {
         if (exitCode === 0) return error;
         const stderr = Buffer.concat(stdErr).subarray(-MAX_STDERR_BYTES).toString('utf8');
-        const signal = child?.signalCode ?? null;
-        const isCanceled = options.signal.aborted;
-        failure = failed(args, { exitCode, signal, stderr, isCanceled });
+        const facts = { exitCode, stderr, isCanceled: signal.aborted };
+        failure = failed(args, { ...facts, signal: child?.signalCode ?? null });
         return failure;
       },
     });
@@ -144,10 +154,11 @@ async function operate<T>(
     // simple-git keeps no more than the text of an error it did not make itself.
     if (failure !== undefined) throw failure;
     if (!(error instanceof GitError)) throw error;
-    // No child ran: the signal was aborted before, or the folder is gone.
-    throw failed(args, { stderr: error.message, isCanceled: options.signal.aborted }, error);
+    // No child ran: the folder is gone.
+    throw failed(args, { stderr: error.message, isCanceled: signal.aborted }, error);
   } finally {
-    options.signal.removeEventListener('abort', end);
+    signal.removeEventListener('abort', onAbort);
+    clearTimeout(patience);
     await ending;
   }
 }

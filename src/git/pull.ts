@@ -1,12 +1,21 @@
+import { realpath } from 'node:fs/promises';
 import { AppError } from '../error.ts';
 import { parseBranchName, type BranchName } from './branch-name.ts';
-import { listTreeChanges } from './diff.ts';
+import { listTreeChanges, type TreeChange } from './diff.ts';
 import type { Git } from './git.ts';
-import type { GitPath } from './git-path.ts';
+import { readHead } from './head.ts';
 import type { AbbreviatedOid, Oid } from './oid.ts';
-import { collisions, filesInTheWay, listSome } from './in-the-way.ts';
+import { readFetchedBranches } from './fetch-head.ts';
+import {
+  filesInTheWay,
+  findUntrackedInTheWay,
+  listChangedInTheWay,
+  listSome,
+  pathsOf,
+  repositoriesInTheWay,
+} from './in-the-way.ts';
 import { readOperation } from './operation.ts';
-import { findDefaultRemote, findRefs } from './ref.ts';
+import { findRefs, isReachable, listRemotes, type Ref } from './ref.ts';
 import type { Repository } from './repository.ts';
 import { countDivergence, getCommitByHash } from './revision.ts';
 import { saveSnapshot } from './snapshot.ts';
@@ -55,8 +64,10 @@ interface Branch {
   readonly name: BranchName;
   /** Its tip here; null when it does not exist here yet. */
   readonly local: Oid | null;
-  /** Its upstream as a remote-tracking ref's short name, such as `origin/main`, and that ref's commit. */
+  /** Its upstream as people call it, such as `origin/main`. */
   readonly upstream: string;
+  readonly upstreamRef: string;
+  /** The upstream's commit. */
   readonly target: Oid;
 }
 
@@ -69,17 +80,18 @@ interface Branch {
 export async function pull(deps: PullDeps, order: PullOrder): Promise<PullResult> {
   const before = await checkReady(deps);
   deps.onReady(before.head);
-  const remote = await fetchRemote(deps, order.branch);
+  const source = await findSource(deps, order, before.branch);
+  deps.say(`fetch ${source.remote}`);
+  await deps.workingCopy.fetch(source.remote);
   const branch =
-    order.hash === null || order.branch !== null
-      ? await findBranch(deps, order.branch, remote, before.branch)
-      : null;
+    source.branch === null ? null : await findBranch(deps, source.remote, source.branch);
   if (order.hash !== null) {
     const commit = await getCommitByHash(deps.git, deps.repository, order.hash, deps.signal);
     await moveToCommit(deps, order, before, commit);
     return { branch: null, before: before.head, after: commit };
   }
   if (branch === null) throw new Error('a pull without a hash has a branch');
+  if (before.branch !== branch.name) await refuseIfElsewhere(deps, branch.name);
   const after = await moveToBranch(deps, order, before, branch);
   return { branch: branch.name, before: before.head, after };
 }
@@ -99,70 +111,100 @@ async function checkReady(deps: PullDeps): Promise<Status> {
   return await readStatus(deps.git, deps.repository, deps.signal);
 }
 
-/** Fetches from the branch's own remote, or the default one, and says which it was. */
-async function fetchRemote(deps: PullDeps, branch: BranchName | null): Promise<string> {
-  const { git, repository, signal } = deps;
-  const ref = `refs/heads/${branch ?? ''}`;
-  const configured =
-    branch === null ? null : (await findRefs(git, repository, [ref], signal)).get(ref)?.remote;
-  // A branch may follow another one of the same repository, whose "remote" is `.`.
-  const own = configured === '.' ? null : configured;
-  const remote = own ?? (await findDefaultRemote(git, repository, signal));
-  if (remote === null) {
-    throw new AppError(
-      'NOT_FOUND',
-      'there is no remote to fetch from: add one with "git remote add origin URL"',
-    );
+/** Which branch is wanted, null when a hash alone is, and the remote it is fetched from. */
+async function findSource(
+  deps: PullDeps,
+  order: PullOrder,
+  present: string | null,
+): Promise<{ remote: string; branch: BranchName | null }> {
+  const standard = await findDefaultRemote(deps);
+  let branch = order.branch;
+  if (branch === null && order.hash === null) {
+    branch = await findDefaultBranch(deps, standard, present);
   }
-  deps.say(`fetch ${remote}`);
-  await deps.workingCopy.fetch(remote);
-  return remote;
+  const own = branch === null ? null : (await findRef(deps, `refs/heads/${branch}`))?.remote;
+  // A branch may follow another one of the same repository, whose "remote" is `.`.
+  const remote = own === '.' || own === null || own === undefined ? standard : own;
+  if (remote !== null) return { remote, branch };
+  const remotes = await listRemotes(deps.git, deps.repository, deps.signal);
+  throw new AppError(
+    'NOT_FOUND',
+    remotes.length === 0
+      ? 'there is no remote to fetch from: add one with "git remote add origin URL"'
+      : `none of the remotes ${listSome(remotes)} is called origin: ` +
+          'say which one a branch follows with "git branch --set-upstream-to=REMOTE/BRANCH BRANCH"',
+  );
 }
 
-async function findBranch(
+/** `origin`, or the only remote there is. */
+async function findDefaultRemote(deps: PullDeps): Promise<string | null> {
+  const remotes = await listRemotes(deps.git, deps.repository, deps.signal);
+  if (remotes.includes('origin')) return 'origin';
+  return remotes.length === 1 ? (remotes[0] ?? null) : null;
+}
+
+async function findDefaultBranch(
   deps: PullDeps,
-  wanted: BranchName | null,
-  remote: string,
+  remote: string | null,
   present: string | null,
-): Promise<Branch> {
-  const { git, repository, signal } = deps;
-  const name = wanted ?? (await findDefaultBranch(deps, remote, present));
-  const localRef = `refs/heads/${name}`;
-  const guessed = `refs/remotes/${remote}/${name}`;
-  const local = (await findRefs(git, repository, [localRef], signal)).get(localRef);
-  const upstreamRef = local?.upstream ?? guessed;
-  const upstream = (await findRefs(git, repository, [upstreamRef], signal)).get(upstreamRef);
+): Promise<BranchName> {
+  const target =
+    remote === null ? null : (await findRef(deps, `refs/remotes/${remote}/HEAD`))?.target;
+  const name = target?.slice(`refs/remotes/${remote}/`.length) ?? present;
+  if (name === null) {
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `HEAD is detached and ${remote ?? 'no remote'} names no default branch: say which branch to pull`,
+    );
+  }
+  return parseBranchName(name);
+}
+
+async function findRef(deps: PullDeps, name: string): Promise<Ref | undefined> {
+  return (await findRefs(deps.git, deps.repository, [name], deps.signal)).get(name);
+}
+
+async function findBranch(deps: PullDeps, remote: string, name: BranchName): Promise<Branch> {
+  const local = await findRef(deps, `refs/heads/${name}`);
+  const upstreamRef = local?.upstream ?? `refs/remotes/${remote}/${name}`;
+  const upstream = await findRef(deps, upstreamRef);
   if (upstream === undefined) {
     throw new AppError(
       'NOT_FOUND',
       local === undefined
-        ? `there is no branch ${name}, neither here nor on ${remote}`
+        ? `there is no branch ${name}, neither here nor among what ${remote} gives`
         : `branch ${name} has no counterpart on ${remote} to pull from`,
+    );
+  }
+  const remoteName = (local?.remoteRef ?? name).replace(/^refs\/heads\//, '');
+  if (local?.remote !== '.' && !(await readFetchedBranches(deps.repository)).has(remoteName)) {
+    throw new AppError(
+      'NOT_FOUND',
+      `${remote} has no branch ${remoteName} any more: what is here of it is a leftover, ` +
+        `which "git fetch --prune ${remote}" removes`,
     );
   }
   return {
     name,
     local: local?.oid ?? null,
     upstream: upstreamRef.replace(/^refs\/(?:remotes|heads)\//, ''),
+    upstreamRef,
     target: upstream.oid,
   };
 }
 
-async function findDefaultBranch(
-  deps: PullDeps,
-  remote: string,
-  present: string | null,
-): Promise<BranchName> {
-  const ref = `refs/remotes/${remote}/HEAD`;
-  const head = (await findRefs(deps.git, deps.repository, [ref], deps.signal)).get(ref);
-  const name = head?.target?.slice(`refs/remotes/${remote}/`.length) ?? present;
-  if (name === null) {
-    throw new AppError(
-      'BAD_USER_INPUT',
-      `HEAD is detached and ${remote} names no default branch: say which branch to pull`,
-    );
-  }
-  return parseBranchName(name);
+/** git would move a branch under the feet of another working tree that has it checked out. */
+async function refuseIfElsewhere(deps: PullDeps, name: BranchName): Promise<void> {
+  const written = (await findRef(deps, `refs/heads/${name}`))?.workTree ?? null;
+  if (written === null) return;
+  // Also the path of one that was deleted without telling git, and of a bare repository.
+  const workTree = await realpath(written).catch(() => null);
+  if (workTree === null || workTree === deps.repository.commonDir) return;
+  throw new AppError(
+    'CONFLICT',
+    `branch ${name} is checked out in ${workTree}: pull it there, or check out another branch there`,
+    { workTree },
+  );
 }
 
 async function moveToCommit(
@@ -192,7 +234,7 @@ async function moveToBranch(
   before: Status,
   branch: Branch,
 ): Promise<Oid> {
-  const { name, local, target, upstream } = branch;
+  const { name, local, target, upstream, upstreamRef } = branch;
   const { ahead, behind } =
     local === null
       ? { ahead: 0, behind: 0 }
@@ -212,7 +254,7 @@ async function moveToBranch(
     await deps.workingCopy.fastForward(tip);
   } else {
     deps.say(`checkout ${name} at ${tip}`);
-    await deps.workingCopy.switchTo(name, tip, local === null ? upstream : null);
+    await deps.workingCopy.switchTo(name, tip, local === null ? upstreamRef : null);
   }
   return tip;
 }
@@ -238,7 +280,7 @@ async function reconcile(
   // A merge needs an index like HEAD, a rebase a clean working tree besides; where the branch is not
   // checked out yet, switching to it comes first.
   const needClean = before.entries.filter(
-    (entry) => entry.index !== '.' || order.strategy === 'rebase',
+    (entry) => entry.index !== '.' || (order.strategy === 'rebase' && !entry.isSubmodule),
   );
   if (needClean.length > 0) throw filesInTheWay(needClean.map((entry) => entry.path));
   const merged =
@@ -252,12 +294,26 @@ async function reconcile(
   deps.say(
     `${order.strategy} ${upstream} (${divergence.ahead} ahead, ${divergence.behind} behind)`,
   );
-  await (order.strategy === 'merge'
-    ? deps.workingCopy.merge(target)
-    : deps.workingCopy.rebase(target));
-  const after = await readStatus(deps.git, deps.repository, deps.signal);
-  if (after.head === null) throw new Error('HEAD has no commit after a merge');
-  return after.head;
+  try {
+    await (order.strategy === 'merge'
+      ? deps.workingCopy.merge(target)
+      : deps.workingCopy.rebase(target));
+  } catch (error) {
+    if (before.branch !== name) await returnTo(deps, before);
+    throw error;
+  }
+  const after = await readHead(deps.git, deps.repository, deps.signal);
+  if (after.oid === null) throw new Error('HEAD has no commit after a merge');
+  return after.oid;
+}
+
+/** Checks out again what was checked out before the branch that could not be merged or rebased. */
+async function returnTo(deps: PullDeps, before: Status): Promise<void> {
+  // There is no way back to a branch that has no commit yet.
+  if (before.head === null) return;
+  await (before.branch === null
+    ? deps.workingCopy.detach(before.head)
+    : deps.workingCopy.switchTo(parseBranchName(before.branch), before.head, null));
 }
 
 /**
@@ -291,7 +347,7 @@ async function resetToBranch(
   branch: Branch,
   ahead: number,
 ): Promise<Oid> {
-  const { name, local, target, upstream } = branch;
+  const { name, local, target, upstreamRef } = branch;
   const lost = ahead > 0 && local !== null ? [local] : [];
   await saveBeforeReset(deps, order, before, target, lost);
   if (before.branch === name && before.head !== null) {
@@ -299,7 +355,7 @@ async function resetToBranch(
     await deps.workingCopy.reset(target);
   } else {
     deps.say(`reset ${name} to ${target} and check it out`);
-    await deps.workingCopy.forceSwitchTo(name, target, local === null ? upstream : null);
+    await deps.workingCopy.forceSwitchTo(name, target, local === null ? upstreamRef : null);
   }
   return target;
 }
@@ -313,45 +369,46 @@ async function saveBeforeReset(
   lostCommits: readonly Oid[],
 ): Promise<void> {
   const { git, repository, signal } = deps;
-  const paths = [
-    ...before.entries.flatMap((entry) => [entry.path, entry.previousPath ?? []].flat()),
-    ...(await untrackedInTheWay(deps, before, target)),
-  ];
-  if (paths.length === 0 && lostCommits.length === 0) return;
-  // The branch that is reset may not be the one checked out: then its tip is the commit to keep.
-  const head = lostCommits[0] ?? before.head;
-  const message = `saved by GitAgent before a reset to ${target}`;
-  await saveSnapshot(git, repository, order.savedRef, { head, paths, message }, signal);
-  deps.say(`saved what the reset discards as ${order.savedRef} (git show ${order.savedRef})`);
-}
-
-async function untrackedInTheWay(deps: PullDeps, before: Status, to: Oid): Promise<GitPath[]> {
-  const { git, repository, signal } = deps;
-  if (before.untracked.length === 0) return [];
-  const changes = await listTreeChanges(git, repository, before.head, to, signal, {
-    findRenames: false,
-  });
-  return collisions(
-    before.untracked,
-    changes.map((change) => change.path),
+  const { head, entries } = before;
+  const changes = await listChanges(deps, before, target);
+  // A reset writes every changed file anew, so what stands in the place of a deleted one goes too.
+  const untracked = await findUntrackedInTheWay(
+    repository.path,
+    before,
+    changes,
+    entries.filter((entry) => !entry.isSubmodule).flatMap(pathsOf),
   );
+  const repositories = untracked.filter((path) => path.text.endsWith('/'));
+  if (repositories.length > 0) throw repositoriesInTheWay(repositories);
+  const commits = [...lostCommits];
+  // The commits of a detached HEAD may be on no branch.
+  if (before.branch === null && head !== null && head !== target) {
+    if (!(await isReachable(git, repository, head, signal))) commits.push(head);
+  }
+  if (entries.length === 0 && untracked.length === 0 && commits.length === 0) return;
+  const message = `saved by GitAgent before a reset to ${target}`;
+  const content = { head, untracked, commits, message };
+  await saveSnapshot(git, repository, order.savedRef, content, signal);
+  deps.say(`saved what the reset discards as ${order.savedRef} (git show ${order.savedRef})`);
 }
 
 /**
  * Refuses when a file that is not committed stands where the move from HEAD to `to` would write.
- * git would refuse too, but it rewrites the index first and names only some of the files.
+ * git would refuse too, but it rewrites the index first and names only some of the files, and ignored
+ * ones it overwrites.
  */
 async function refuseFilesInTheWay(deps: PullDeps, before: Status, to: Oid): Promise<void> {
-  const { git, repository, signal } = deps;
-  const dirty = before.entries.filter((entry) => !entry.isSubmodule);
-  const unmerged = dirty.filter((entry) => entry.isUnmerged);
+  const unmerged = before.entries.filter((entry) => entry.isUnmerged);
   if (unmerged.length > 0) throw filesInTheWay(unmerged.map((entry) => entry.path));
-  if (dirty.length === 0 && before.untracked.length === 0) return;
-  const changes = await listTreeChanges(git, repository, before.head, to, signal, {
-    findRenames: false,
-  });
-  const changed = changes.map((change) => change.path);
-  const tracked = dirty.flatMap((entry) => [entry.path, entry.previousPath ?? []].flat());
-  const inTheWay = [...collisions(tracked, changed), ...collisions(before.untracked, changed)];
+  const changes = await listChanges(deps, before, to);
+  const inTheWay = [
+    ...listChangedInTheWay(before, changes),
+    ...(await findUntrackedInTheWay(deps.repository.path, before, changes)),
+  ];
   if (inTheWay.length > 0) throw filesInTheWay(inTheWay);
+}
+
+async function listChanges(deps: PullDeps, before: Status, to: Oid): Promise<TreeChange[]> {
+  const options = { findRenames: false };
+  return await listTreeChanges(deps.git, deps.repository, before.head, to, deps.signal, options);
 }

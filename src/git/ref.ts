@@ -11,11 +11,23 @@ export interface Ref {
   readonly target: string | null;
   /** Of a branch: the remote-tracking ref it is configured to follow, which need not exist. */
   readonly upstream: string | null;
-  /** Of a branch: the remote of its upstream. */
+  /** Of a branch: the remote of its upstream; `.` where that is another branch of this repository. */
   readonly remote: string | null;
+  /** Of a branch: its upstream's full name on that remote. */
+  readonly remoteRef: string | null;
+  /** Of a branch: the working tree that has it checked out, as git wrote the path down. */
+  readonly workTree: string | null;
 }
 
-const FORMAT = ['refname', 'objectname', 'symref', 'upstream', 'upstream:remotename']
+const FORMAT = [
+  'refname',
+  'objectname',
+  'symref',
+  'upstream',
+  'upstream:remotename',
+  'upstream:remoteref',
+  'worktreepath',
+]
   .map((field) => `%(${field})`)
   .join('%00');
 
@@ -36,32 +48,45 @@ export async function findRefs(
   );
   const refs = new Map<string, Ref>();
   for (const line of stdout.toString('utf8').split('\n')) {
-    const [name = '', id = '', target = '', upstream = '', remote = ''] = line.split('\0');
+    const [name = '', id = '', ...fields] = line.split('\0');
     // A pattern also matches everything below it: refs/heads/a finds refs/heads/a/b.
     if (!names.includes(name)) continue;
-    refs.set(name, {
-      name,
-      oid: oid(id),
-      target: target === '' ? null : target,
-      upstream: upstream === '' ? null : upstream,
-      remote: remote === '' ? null : remote,
-    });
+    const [target = null, upstream = null, remote = null, remoteRef = null, workTree = null] =
+      fields.map((field) => (field === '' ? null : field));
+    refs.set(name, { name, oid: oid(id), target, upstream, remote, remoteRef, workTree });
   }
   return refs;
 }
 
 /**
- * The remote that a repository's own git would talk to by default: `origin`, or the only one there is.
- * null when there is none, or several and none is `origin`.
+ * Whether a branch, tag or remote-tracking branch, or what we saved, has a commit in its history, so
+ * that git will not forget it.
  * @throws GitCommandError
  */
-export async function findDefaultRemote(
+export async function isReachable(
+  git: Git,
+  repository: Repository,
+  commit: Oid,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const kept = ['refs/heads', 'refs/tags', 'refs/remotes', 'refs/gitagent'];
+  const { stdout } = await git.run(
+    repository,
+    ['for-each-ref', '--count=1', `--contains=${commit}`, '--', ...kept],
+    { intent: 'read', signal },
+  );
+  return stdout.length > 0;
+}
+
+/**
+ * The names of the remotes that the configuration has, in git's order.
+ * @throws GitCommandError
+ */
+export async function listRemotes(
   git: Git,
   repository: Repository,
   signal: AbortSignal,
-): Promise<string | null> {
+): Promise<string[]> {
   const { stdout } = await git.run(repository, ['remote'], { intent: 'read', signal });
-  const remotes = stdout.toString('utf8').split('\n').filter(Boolean);
-  if (remotes.includes('origin')) return 'origin';
-  return remotes.length === 1 ? (remotes[0] ?? null) : null;
+  return stdout.toString('utf8').split('\n').filter(Boolean);
 }

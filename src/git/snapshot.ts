@@ -1,16 +1,26 @@
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Git } from './git.ts';
-import type { GitPath } from './git-path.ts';
+import type { Git, GitResult, RunOptions } from './git.ts';
+import { pathBytes, type GitPath } from './git-path.ts';
 import { oid, type Oid } from './oid.ts';
 import type { Repository } from './repository.ts';
 
+/** What a snapshot keeps besides HEAD and index. */
+export interface SnapshotContent {
+  readonly head: Oid | null;
+  /** Files that are not tracked; they must be there. */
+  readonly untracked: readonly GitPath[];
+  /** Further commits that would be lost. */
+  readonly commits: readonly Oid[];
+  readonly message: string;
+}
+
 /**
- * Commits what a working copy holds now, HEAD, index and the named paths of the working tree, under a
- * ref of its own, without touching any of them: `git stash create`, with untracked files too.
+ * Commits what a working copy holds now, HEAD, index, changed files and the named untracked ones, under
+ * a ref of its own, without touching any of them: `git stash create`, with untracked files too.
  * The commit's tree is the working tree's content; its parents are HEAD and, like a stash's, a commit
- * of the index, unless that has unmerged entries and so is no tree.
+ * of the index, unless that has unmerged entries and so is no tree, and after them the further commits.
  * @param ref where to keep it; must not exist yet
  * @throws GitCommandError
  */
@@ -18,11 +28,7 @@ export async function saveSnapshot(
   git: Git,
   repository: Repository,
   ref: string,
-  content: {
-    readonly head: Oid | null;
-    readonly paths: readonly GitPath[];
-    readonly message: string;
-  },
+  content: SnapshotContent,
   signal: AbortSignal,
 ): Promise<Oid> {
   const scratch = await mkdtemp(join(tmpdir(), 'gitagent-index-'));
@@ -32,38 +38,41 @@ export async function saveSnapshot(
       // Before the first `git add` there is none, and an empty one means the same.
       if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
     });
-    const run = async (args: string[], stdin?: Buffer): Promise<Oid> => {
-      const options = { intent: 'status', signal, indexFile } as const;
-      const input = stdin === undefined ? {} : { stdin };
-      const { stdout } = await git.run(repository, args, { ...options, ...input });
-      return stdout.toString('utf8').trim() as Oid;
-    };
-    const commit = async (tree: Oid, parents: readonly Oid[], message: string): Promise<Oid> => {
+    const run = async (args: string[], more: Partial<RunOptions> = {}): Promise<GitResult> =>
+      await git.run(repository, args, { intent: 'status', signal, indexFile, ...more });
+    const commit = async (
+      tree: GitResult,
+      parents: readonly Oid[],
+      message: string,
+    ): Promise<Oid> => {
       const flags = parents.flatMap((parent) => ['-p', parent]);
-      return oid(await run(['commit-tree', ...flags, '-m', message, tree]));
+      return printedOid(await run(['commit-tree', ...flags, '-m', message, printedOid(tree)]));
     };
     const head = content.head === null ? [] : [content.head];
-    const indexTree = await run(['write-tree']).catch(() => null);
+    // 128: it has unmerged entries.
+    const indexTree = await run(['write-tree'], { exitCodes: [0, 128] });
     const index =
-      indexTree === null ? [] : [await commit(oid(indexTree), head, `index: ${content.message}`)];
-    if (content.paths.length > 0) {
-      const names = content.paths.flatMap((path) => [
-        path.raw ?? Buffer.from(path.text),
-        Buffer.from([0]),
-      ]);
-      await run(
-        ['add', '--all', '--pathspec-from-file=-', '--pathspec-file-nul'],
-        Buffer.concat(names),
-      );
+      indexTree.exitCode === 0 ? [await commit(indexTree, head, `index: ${content.message}`)] : [];
+    // Before the untracked ones: a folder of theirs may stand where a tracked file was.
+    await run(['add', '--update']);
+    if (content.untracked.length > 0) {
+      const names = content.untracked.map((path) => Buffer.concat([pathBytes(path), NUL]));
+      // Not `git add`, which refuses ignored files.
+      await run(['update-index', '--add', '--replace', '-z', '--stdin'], {
+        stdin: Buffer.concat(names),
+      });
     }
-    const snapshot = await commit(
-      oid(await run(['write-tree'])),
-      [...head, ...index],
-      content.message,
-    );
+    const parents = new Set([...head, ...index, ...content.commits]);
+    const snapshot = await commit(await run(['write-tree']), [...parents], content.message);
     await run(['update-ref', ref, snapshot, '']);
     return snapshot;
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+const NUL = Buffer.from([0]);
+
+function printedOid(result: GitResult): Oid {
+  return oid(result.stdout.toString('utf8').trim());
 }

@@ -1,3 +1,4 @@
+import type { SimpleGit } from 'simple-git';
 import type { BranchName } from './branch-name.ts';
 import type { Git, OperateOptions } from './git.ts';
 import type { Oid } from './oid.ts';
@@ -6,7 +7,9 @@ import type { Repository } from './repository.ts';
 /**
  * The ways a working copy changes. Every argument is a constant, a branded name, an object id, or
  * comes from the repository's own configuration: nothing a request said can become an option.
- * All of them throw GitCommandError.
+ *
+ * All of them throw GitCommandError. When the job is cancelled, a fetch and a rebase end at once;
+ * what writes the working tree in one go ends by itself, for half of it would be neither state.
  */
 export interface WorkingCopy {
   /** Brings the remote's refs as its refspecs say. Touches neither HEAD, index nor working tree. */
@@ -17,20 +20,27 @@ export interface WorkingCopy {
   forceDetach(commit: Oid): Promise<void>;
   /**
    * Makes `branch` the checked-out branch and `commit` its tip, in one transaction: when the working
-   * tree cannot follow, the branch has not moved either. `upstream` is set where it is given.
+   * tree cannot follow, the branch has not moved either. `upstream`, a full ref name, is set where it
+   * is given.
    */
   switchTo(branch: BranchName, commit: Oid, upstream: string | null): Promise<void>;
+  /** As `switchTo`, but discards what is not committed. */
+  forceSwitchTo(branch: BranchName, commit: Oid, upstream: string | null): Promise<void>;
   /** Advances the checked-out branch; refuses when it has diverged. */
   fastForward(commit: Oid): Promise<void>;
-  /** Merges into the checked-out branch. A conflict is undone and thrown. */
+  /** Merges into the checked-out branch. A conflict, or a hook's refusal, is undone and thrown. */
   merge(commit: Oid): Promise<void>;
   /** Puts the checked-out branch's own commits on top of another. A conflict is undone and thrown. */
   rebase(onto: Oid): Promise<void>;
   /** Makes checked-out branch, index and working tree the commit's. Discards what is not committed. */
   reset(commit: Oid): Promise<void>;
-  /** As `switchTo`, but discards what is not committed. */
-  forceSwitchTo(branch: BranchName, commit: Oid, upstream: string | null): Promise<void>;
 }
+
+/**
+ * How long a cancelled job waits for a move to end. What is slow in one is not git: a hook, which runs
+ * when the move is done, or a filter that downloads.
+ */
+const MOVE_PATIENCE_MS = 20_000;
 
 /** A commit, also where a branch is called like its id, which `git checkout` would prefer. */
 function exactly(commit: Oid): string {
@@ -43,89 +53,79 @@ export function openWorkingCopy(
   repository: Repository,
   options: OperateOptions,
 ): WorkingCopy {
-  const operate: <T>(action: Parameters<typeof git.operate<T>>[2]) => Promise<T> = async (action) =>
-    await git.operate(repository, options, action);
-  /** `--abort` must run also when the job was cancelled: it is what leaves no half-state. */
-  const undo = async (command: 'merge' | 'rebase'): Promise<void> => {
-    const untilDone = { ...options, signal: new AbortController().signal };
-    await git.operate(repository, untilDone, async (simple) => {
-      await (command === 'merge' ? simple.merge(['--abort']) : simple.rebase(['--abort']));
+  const run = async (
+    action: (simple: SimpleGit) => Promise<unknown>,
+    more: Partial<OperateOptions> = {},
+  ): Promise<void> => {
+    await git.operate(repository, { ...options, ...more }, async (simple) => {
+      await action(simple);
     });
   };
-  const checkout = async (
-    flags: readonly string[],
+  const move = async (action: (simple: SimpleGit) => Promise<unknown>): Promise<void> => {
+    await run(action, { patienceMs: MOVE_PATIENCE_MS });
+  };
+  /** Must run also when the job was cancelled: it is what leaves no half-state. */
+  const undo = async (command: 'merge' | 'rebase'): Promise<void> => {
+    const untilDone = { signal: new AbortController().signal };
+    await run(async (simple) => await simple.raw([command, '--abort']), untilDone);
+  };
+  const checkout = async (...args: string[]): Promise<void> => {
+    await move(async (simple) => await simple.checkout(['--progress', ...args, '--']));
+  };
+  const checkoutBranch = async (
+    flag: '--force' | '--no-overwrite-ignore',
     branch: BranchName,
     commit: Oid,
     upstream: string | null,
   ): Promise<void> => {
-    await operate(async (simple) => {
-      await simple.checkout([
-        '--progress',
-        ...flags,
-        '--no-track',
-        '-B',
-        branch,
-        exactly(commit),
-        '--',
-      ]);
-    });
-    if (upstream !== null) {
-      await operate(async (simple) => {
-        await simple.raw(['branch', `--set-upstream-to=${upstream}`, branch]);
-      });
-    }
+    await checkout(flag, '--no-track', '-B', branch, exactly(commit));
+    if (upstream === null) return;
+    await run(
+      async (simple) => await simple.raw(['branch', `--set-upstream-to=${upstream}`, branch]),
+    );
   };
   return {
     fetch: async (remote) => {
-      await operate(async (simple) => {
-        await simple.fetch(['--progress', '--no-recurse-submodules', '--end-of-options', remote]);
-      });
+      const flags = ['--progress', '--no-recurse-submodules', '--end-of-options'];
+      await run(async (simple) => await simple.fetch([...flags, remote]));
     },
     detach: async (commit) => {
-      await operate(async (simple) => {
-        await simple.checkout(['--progress', '--detach', exactly(commit), '--']);
-      });
+      await checkout('--no-overwrite-ignore', '--detach', exactly(commit));
     },
     forceDetach: async (commit) => {
-      await operate(async (simple) => {
-        await simple.checkout(['--progress', '--force', '--detach', exactly(commit), '--']);
-      });
+      await checkout('--force', '--detach', exactly(commit));
     },
     switchTo: async (branch, commit, upstream) => {
-      await checkout([], branch, commit, upstream);
+      await checkoutBranch('--no-overwrite-ignore', branch, commit, upstream);
     },
     forceSwitchTo: async (branch, commit, upstream) => {
-      await checkout(['--force'], branch, commit, upstream);
+      await checkoutBranch('--force', branch, commit, upstream);
     },
     fastForward: async (commit) => {
-      await operate(async (simple) => {
-        await simple.merge(['--progress', '--ff-only', commit]);
-      });
+      const flags = ['--ff-only', '--no-squash', '--no-autostash', '--no-overwrite-ignore'];
+      await move(async (simple) => await simple.merge(['--progress', ...flags, commit]));
     },
     merge: async (commit) => {
+      // What merge.ff, merge.autoStash or branch.NAME.mergeOptions say is for people who look on.
+      const flags = ['--no-edit', '--ff', '--commit', '--no-squash', '--no-autostash'];
       try {
-        await operate(async (simple) => {
-          await simple.merge(['--progress', '--no-edit', commit]);
-        });
+        await move(async (simple) => await simple.merge(['--progress', ...flags, commit]));
       } catch (error) {
         await undo('merge').catch(() => undefined);
         throw error;
       }
     },
     rebase: async (onto) => {
+      const flags = ['--no-autostash', '--no-update-refs', '--no-fork-point'];
       try {
-        await operate(async (simple) => {
-          await simple.rebase(['--no-autostash', onto]);
-        });
+        await run(async (simple) => await simple.rebase([...flags, onto]));
       } catch (error) {
         await undo('rebase').catch(() => undefined);
         throw error;
       }
     },
     reset: async (commit) => {
-      await operate(async (simple) => {
-        await simple.reset(['--hard', commit, '--']);
-      });
+      await move(async (simple) => await simple.reset(['--hard', commit, '--']));
     },
   };
 }

@@ -49,18 +49,18 @@ export interface Scene extends AsyncDisposable {
   readonly copy: string;
   readonly first: Oid;
   /** Commits to the origin's main, unless told otherwise. */
-  commit(spec: CommitSpec): Promise<Oid>;
+  readonly commit: (spec: CommitSpec) => Promise<Oid>;
   /** Commits to the working copy's main, which must be checked out and clean. */
-  commitHere(spec: CommitSpec): Promise<Oid>;
+  readonly commitHere: (spec: CommitSpec) => Promise<Oid>;
   /** Writes files into the working copy. */
-  write(files: Readonly<Record<string, string | Buffer>>): Promise<void>;
+  readonly write: (files: Readonly<Record<string, string | Buffer>>) => Promise<void>;
   /** Reads a file of the working copy. */
-  read(name: string): Promise<string>;
-  pull(order?: Order): Promise<Pulled>;
+  readonly read: (name: string) => Promise<string>;
+  readonly pull: (order?: Order) => Promise<Pulled>;
   /** Asserts that a pull is refused and that HEAD, index, working tree and branches are as before. */
-  refuse(code: ErrorCode, message: RegExp, order?: Order): Promise<AppError>;
+  readonly refuse: (code: ErrorCode, message: RegExp, order?: Order) => Promise<AppError>;
   /** Asserts that git itself fails, and that HEAD, working tree and branches are as before. */
-  fail(order?: Order): Promise<GitCommandError>;
+  readonly fail: (order?: Order) => Promise<GitCommandError>;
 }
 
 export interface SceneOptions {

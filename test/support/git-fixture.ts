@@ -249,7 +249,7 @@ export interface TreeState {
 }
 
 const UNFINISHED =
-  /^(?:MERGE_|CHERRY_PICK_HEAD|REVERT_HEAD|REBASE_HEAD|AUTO_MERGE|rebase-|sequencer|BISECT_|.*\.lock$)/;
+  /^(?:MERGE_|CHERRY_PICK_HEAD|REVERT_HEAD|REBASE_HEAD|rebase-|sequencer|BISECT_|.*\.lock$)/;
 
 /** Reads HEAD, index bytes, working tree and branches; compare two with `assert.deepEqual`. Changes nothing. */
 export async function treeState(dir: string): Promise<TreeState> {
