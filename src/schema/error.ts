@@ -1,6 +1,7 @@
 import { InputValidationError } from '@pothos/plugin-validation';
 import { GraphQLError } from 'graphql';
 import { AppError } from '../error.ts';
+import { GitCommandError } from '../git/git-command-error.ts';
 
 /**
  * What a caller may see of an error: our own refusals with their code and facts, and what GraphQL says
@@ -27,11 +28,24 @@ export function toGraphQLError(error: unknown, onBug: (error: unknown) => string
       .join('; ');
     return new GraphQLError(message, { ...at, extensions: { code: 'BAD_USER_INPUT' } });
   }
+  if (isCancelled(original)) {
+    // Only who asked can end his operation's signal, so nobody reads this.
+    return new GraphQLError('the request was cancelled', {
+      ...at,
+      extensions: { code: 'CANCELLED' },
+    });
+  }
   const id = onBug(original);
   return new GraphQLError('the agent failed; its log says how', {
     ...at,
     extensions: { code: 'INTERNAL', id },
   });
+}
+
+/** Whether work stopped because the operation's signal was aborted. */
+function isCancelled(error: unknown): boolean {
+  if (error instanceof GitCommandError) return error.isCanceled;
+  return error instanceof Error && error.name === 'AbortError';
 }
 
 function formatPath(path: InputValidationError['issues'][number]['path']): string {

@@ -21,6 +21,8 @@ export interface SceneOptions extends Partial<AgentProcessOptions> {
   readonly commands?: Readonly<Record<string, unknown>>;
   /** More keys of the repository `site`. */
   readonly site?: Readonly<Record<string, unknown>>;
+  /** Names of empty repositories to be served besides. */
+  readonly others?: readonly string[];
 }
 
 export interface Scene extends AsyncDisposable {
@@ -45,13 +47,14 @@ export function waitAt(gate: string): string {
 }
 
 export async function createScene(options: SceneOptions = {}): Promise<Scene> {
-  const { commands = {}, site = {}, config = {}, env = {}, ...rest } = options;
+  const { commands = {}, site = {}, others = [], config = {}, env = {}, ...rest } = options;
   await using stack = new AsyncDisposableStack();
   const fixture = stack.use(await createFixture());
   const origin = await initRepository(fixture.path('origin.git'), { bare: true });
   const first = await writeCommit(origin, { files: { a: 'one\n' }, message: 'first\n' });
   const copy = await cloneRepository(origin, fixture.path('site'));
-  const repo = { site: { repo_path: copy, command: commands, ...site } };
+  const repo: Record<string, object> = { site: { repo_path: copy, command: commands, ...site } };
+  for (const name of others) repo[name] = { repo_path: await initRepository(fixture.path(name)) };
   const agent = stack.use(
     await startAgent({ ...rest, config: { repo, ...config }, env: { GATES: fixture.dir, ...env } }),
   );

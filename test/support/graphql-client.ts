@@ -1,5 +1,7 @@
 /** GraphQL as programs speak it to the agent: over HTTP, over graphql-ws, and as server-sent events. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { request as createRequest, type IncomingMessage } from 'node:http';
 import { createClient, type Client } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import type { TypedDocumentString } from '../../src/client/generated/graphql.ts';
@@ -163,19 +165,31 @@ async function* readEvents<TResult>(
   headers: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): AsyncGenerator<Answer<TResult>> {
-  const response = await fetch(`${url}/graphql`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...headers },
-    body,
-    signal,
-  });
-  assert.match(response.headers.get('content-type') ?? '', /^text\/event-stream/);
-  assert.ok(response.body !== null);
-  for await (const { event, data } of parseEvents(response.body)) {
+  const response = await postForEvents(url, body, headers, signal);
+  assert.match(response.headers['content-type'] ?? '', /^text\/event-stream/);
+  for await (const { event, data } of parseEvents(response)) {
     if (event === 'complete') return;
     yield JSON.parse(data) as Answer<TResult>;
   }
   assert.fail('the events end with "complete"');
+}
+
+/** Not by `fetch`: that opens a new connection for each one that is cut, to have it ready. */
+export async function postForEvents(
+  url: string,
+  body: string,
+  headers: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const request = createRequest(`${url}/graphql`, {
+    agent: false,
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...headers },
+    signal,
+  });
+  request.end(body);
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  return response;
 }
 
 /** https://html.spec.whatwg.org/multipage/server-sent-events.html, as far as the agent uses it. */
