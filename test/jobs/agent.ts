@@ -24,9 +24,12 @@ export function shell(line: string, more: Partial<CommandConfig> = {}): CommandC
 export interface AgentOptions {
   /** By repository name: its configuration, where `path` is made as an empty repository when left out. */
   readonly repos: Readonly<Record<string, AgentRepo>>;
+  /** Default: a new one in the fixture's folder. */
+  readonly stateDir?: string;
   readonly queueLimit?: number;
   readonly killSeconds?: number;
-  /** Puts something between the jobs and their journal or outputs. */
+  /** Puts something between the jobs and what they work with. */
+  readonly wrapGit?: (git: Git) => Git;
   readonly wrapJournal?: (journal: Journal) => Journal;
   readonly wrapOutputs?: (outputs: OutputLogs) => OutputLogs;
 }
@@ -57,7 +60,7 @@ export interface Agent extends AsyncDisposable {
 
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const fixture = await createFixture();
-  const stateDir = fixture.path('state');
+  const stateDir = options.stateDir ?? fixture.path('state');
   const mark = randomUUID();
   const host = { ...GIT_ENVIRONMENT, HOME: fixture.dir, GITAGENT_MARK: mark, DIR: fixture.dir };
   const configs = await Promise.all(
@@ -73,7 +76,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const bugs: unknown[] = [];
   const journal = openJournal(stateDir);
   const outputs = createOutputLogs(stateDir, 65_536);
-  const git = createGit({ host, maxChildren: 4 });
+  const realGit = createGit({ host, maxChildren: 4 });
+  const git = options.wrapGit?.(realGit) ?? realGit;
   const jobs = createJobs({
     git,
     repositories: await openRepositories(configs),
