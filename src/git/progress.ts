@@ -39,8 +39,8 @@ const MAX_LINE_BYTES = 64 * 1024;
  * its own. `flush` gives what is left without an ending.
  */
 export function createLineSplitter(onLine: (line: Buffer) => void): {
-  write(bytes: Buffer): void;
-  flush(): void;
+  readonly write: (bytes: Buffer) => void;
+  readonly flush: () => void;
 } {
   let rest: Buffer = Buffer.alloc(0);
   return {
