@@ -9,23 +9,18 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import { createYoga } from 'graphql-yoga';
-import { useServer } from 'graphql-ws/use/ws';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
-import { WebSocketServer } from 'ws';
 import type { Authenticator, Caller } from '../auth/caller.ts';
 import { AppError } from '../error.ts';
 import { createContext, type Services } from '../schema/context.ts';
 import { toGraphQLError } from '../schema/error.ts';
 import { schema } from '../schema/index.ts';
+import { createGraphQLSockets, type GraphQLSockets } from './graphql-socket.ts';
 import { sendProblem } from './respond.ts';
 
 /** GraphQL on one path: over HTTP (POST and GET), as server-sent events, and over graphql-ws. */
-export interface GraphQLHandler {
+export interface GraphQLHandler extends GraphQLSockets {
   handle(request: IncomingMessage, response: ServerResponse, caller: Caller): Promise<void>;
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Closes the sockets: 1001, going away. */
-  close(): Promise<void>;
 }
 
 /** Longer documents are refused before they are parsed to the end. */
@@ -78,11 +73,6 @@ export function createGraphQLHandler(
     logging: false,
   });
 
-  const sockets = new WebSocketServer({
-    noServer: true,
-    maxPayload: MAX_BODY_BYTES,
-    perMessageDeflate: false,
-  });
   /** yoga's own execute and subscribe for each operation on a socket: the ones that mask errors. */
   const engines = new WeakMap<object, Engine>();
   const engineOf = (context: unknown): Engine => {
@@ -90,44 +80,46 @@ export function createGraphQLHandler(
     if (engine == null) throw new Error('an operation runs with the context that onSubscribe made');
     return engine;
   };
-  const graphqlWs = useServer<{ authorization?: unknown; password?: unknown }, { caller?: Caller }>(
+  const sockets = createGraphQLSockets<{ caller: Caller }>(
     {
-      onConnect(context) {
-        const { request, socket } = context.extra;
+      onConnect({ connectionParams, extra }) {
         try {
-          const { authorization, password } = context.connectionParams ?? {};
-          context.extra.caller = authenticator.authenticate({
+          const { authorization, password } = connectionParams ?? {};
+          extra.caller = authenticator.authenticate({
             authorization:
-              typeof authorization === 'string' ? authorization : request.headers.authorization,
+              typeof authorization === 'string'
+                ? authorization
+                : extra.request.headers.authorization,
             password: typeof password === 'string' ? password : undefined,
           });
           return true;
         } catch (error) {
           if (!(error instanceof AppError)) throw error;
-          socket.close(4401, 'Unauthorized');
+          extra.close(4401, 'Unauthorized');
           return false;
         }
       },
-      async onSubscribe(context, _id, params) {
-        const { request, socket, caller } = context.extra;
+      async onSubscribe({ extra }, _id, params) {
+        const { request, closed, caller } = extra;
         if (caller === undefined) throw new Error('a subscriber has connected before');
-        const closed = new AbortController();
-        socket.once('close', () => {
-          closed.abort();
-        });
-        const enveloped: Engine = yoga.getEnveloped({
+        const engine: Engine = yoga.getEnveloped({
           caller,
-          socketClosed: closed.signal,
+          socketClosed: closed,
           req: request,
           params,
         });
-        const document = enveloped.parse(params.query);
-        const errors = enveloped.validate(enveloped.schema, document);
+        let document: DocumentNode;
+        try {
+          document = engine.parse(params.query);
+        } catch (error) {
+          return [toGraphQLError(error, onBug)];
+        }
+        const errors = engine.validate(engine.schema, document);
         if (errors.length > 0) return errors;
-        const contextValue = await enveloped.contextFactory();
-        engines.set(contextValue, enveloped);
+        const contextValue = await engine.contextFactory();
+        engines.set(contextValue, engine);
         return {
-          schema: enveloped.schema,
+          schema: engine.schema,
           operationName: params.operationName,
           variableValues: params.variables,
           document,
@@ -137,10 +129,12 @@ export function createGraphQLHandler(
       execute: (args) => engineOf(args.contextValue).execute(args),
       subscribe: (args) => engineOf(args.contextValue).subscribe(args),
     },
-    sockets,
+    MAX_BODY_BYTES,
+    onBug,
   );
 
   return {
+    ...sockets,
     async handle(request, response, caller) {
       if (request.method === 'POST' && !isJson(request.headers['content-type'])) {
         sendProblem(
@@ -153,14 +147,6 @@ export function createGraphQLHandler(
       // Proxies must pass events on as they come.
       response.setHeader('X-Accel-Buffering', 'no');
       await yoga.handle(request, response, { caller });
-    },
-    upgrade(request, socket, head) {
-      sockets.handleUpgrade(request, socket, head, (webSocket) => {
-        sockets.emit('connection', webSocket, request);
-      });
-    },
-    async close() {
-      await graphqlWs.dispose();
     },
   };
 }
