@@ -104,20 +104,26 @@ export function openJournal(stateDir: string): Journal {
       return row === undefined ? null : readRow(row);
     },
     list(filter) {
-      const statement = database.prepare(`
-        select * from job
-        where (:repo is null or repo = :repo)
-          and (:repos is null or repo in (select value from json_each(:repos)))
-          and (:states is null or state in (select value from json_each(:states)))
-          and (:before is null or sequence < :before)
-        order by sequence desc limit :limit`);
-      const rows = statement.all({
-        repo: filter.repo ?? null,
-        repos: filter.repos === undefined ? null : JSON.stringify(filter.repos),
-        states: filter.states === undefined ? null : JSON.stringify(filter.states),
-        before: filter.before ?? null,
-        limit: filter.limit,
-      });
+      const { repo, repos, states, before, limit } = filter;
+      // Only what is asked for stands in the query, so that SQLite finds the index that fits.
+      const conditions = [
+        'true',
+        repo !== undefined && 'repo = :repo',
+        repos !== undefined && 'repo in (select value from json_each(:repos))',
+        states !== undefined && 'state in (select value from json_each(:states))',
+        before !== undefined && 'sequence < :before',
+      ].filter((condition) => condition !== false);
+      const rows = database
+        .prepare(
+          `select * from job where ${conditions.join(' and ')} order by sequence desc limit :limit`,
+        )
+        .all({
+          ...(repo !== undefined && { repo }),
+          ...(repos !== undefined && { repos: JSON.stringify(repos) }),
+          ...(states !== undefined && { states: JSON.stringify(states) }),
+          ...(before !== undefined && { before }),
+          limit,
+        });
       return rows.map(readRow);
     },
     listUnfinished() {
