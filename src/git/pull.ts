@@ -18,7 +18,7 @@ import { readOperation } from './operation.ts';
 import { findRefs, isReachable, listRemotes, type Ref } from './ref.ts';
 import type { Repository } from './repository.ts';
 import { countDivergence, getCommitByHash } from './revision.ts';
-import { saveSnapshot } from './snapshot.ts';
+import { listAssumedUnchanged, saveSnapshot } from './snapshot.ts';
 import { readStatus, type Status } from './status.ts';
 import type { WorkingCopy } from './working-copy.ts';
 
@@ -32,6 +32,8 @@ export type PullStrategy = 'ff-only' | 'merge' | 'rebase' | 'reset';
 export interface PullOrder {
   /** null: the repository's default branch, which is what `origin/HEAD` points to, else the present branch. */
   readonly branch: BranchName | null;
+  /** Goes before the default branch where one of this name exists, here or, once fetched, on the remote. */
+  readonly preferredBranch?: BranchName;
   /** A commit to detach HEAD at instead of the branch's tip. */
   readonly hash: AbbreviatedOid | null;
   readonly strategy: PullStrategy;
@@ -83,8 +85,8 @@ export async function pull(deps: PullDeps, order: PullOrder): Promise<PullResult
   const source = await findSource(deps, order, before.branch);
   deps.say(`fetch ${source.remote}`);
   await deps.workingCopy.fetch(source.remote);
-  const branch =
-    source.branch === null ? null : await findBranch(deps, source.remote, source.branch);
+  const name = await chooseBranch(deps, order, source);
+  const branch = name === null ? null : await findBranch(deps, source.remote, name);
   if (order.hash !== null) {
     const commit = await getCommitByHash(deps.git, deps.repository, order.hash, deps.signal);
     await moveToCommit(deps, order, before, commit);
@@ -111,16 +113,26 @@ async function checkReady(deps: PullDeps): Promise<Status> {
   return await readStatus(deps.git, deps.repository, deps.signal);
 }
 
-/** Which branch is wanted, null when a hash alone is, and the remote it is fetched from. */
+/** Where a pull fetches from. */
+interface Source {
+  readonly remote: string;
+  /** What is wanted as far as is known before the fetch; null when a hash alone is, or nothing is known. */
+  readonly branch: BranchName | null;
+}
+
 async function findSource(
   deps: PullDeps,
   order: PullOrder,
   present: string | null,
-): Promise<{ remote: string; branch: BranchName | null }> {
+): Promise<Source> {
   const standard = await findDefaultRemote(deps);
-  let branch = order.branch;
-  if (branch === null && order.hash === null) {
-    branch = await findDefaultBranch(deps, standard, present);
+  let { branch } = order;
+  if (wantsDefault(order)) {
+    const { preferredBranch } = order;
+    const isHere =
+      preferredBranch !== undefined &&
+      (await findRef(deps, `refs/heads/${preferredBranch}`)) !== undefined;
+    branch = isHere ? preferredBranch : await findDefaultBranch(deps, standard, present);
   }
   const own = branch === null ? null : (await findRef(deps, `refs/heads/${branch}`))?.remote;
   // A branch may follow another one of the same repository, whose "remote" is `.`.
@@ -147,17 +159,37 @@ async function findDefaultBranch(
   deps: PullDeps,
   remote: string | null,
   present: string | null,
-): Promise<BranchName> {
+): Promise<BranchName | null> {
   const target =
     remote === null ? null : (await findRef(deps, `refs/remotes/${remote}/HEAD`))?.target;
   const name = target?.slice(`refs/remotes/${remote}/`.length) ?? present;
-  if (name === null) {
-    throw new AppError(
-      'BAD_USER_INPUT',
-      `HEAD is detached and ${remote ?? 'no remote'} names no default branch: say which branch to pull`,
-    );
+  return name === null ? null : parseBranchName(name);
+}
+
+function wantsDefault(order: PullOrder): boolean {
+  return order.branch === null && order.hash === null;
+}
+
+/** The branch that is wanted, now that it is known what the remote has; null when a hash alone is. */
+async function chooseBranch(
+  deps: PullDeps,
+  order: PullOrder,
+  { remote, branch }: Source,
+): Promise<BranchName | null> {
+  if (!wantsDefault(order)) return branch;
+  const { preferredBranch } = order;
+  if (
+    preferredBranch !== undefined &&
+    (await readFetchedBranches(deps.repository)).has(preferredBranch) &&
+    (await findRef(deps, `refs/remotes/${remote}/${preferredBranch}`)) !== undefined
+  ) {
+    return preferredBranch;
   }
-  return parseBranchName(name);
+  if (branch !== null) return branch;
+  throw new AppError(
+    'BAD_USER_INPUT',
+    `HEAD is detached and ${remote} names no default branch: say which branch to pull`,
+  );
 }
 
 async function findRef(deps: PullDeps, name: string): Promise<Ref | undefined> {
@@ -385,9 +417,10 @@ async function saveBeforeReset(
   if (before.branch === null && head !== null && head !== target) {
     if (!(await isReachable(git, repository, head, signal))) commits.push(head);
   }
-  if (entries.length === 0 && untracked.length === 0 && commits.length === 0) return;
+  const assumedUnchanged = await listAssumedUnchanged(git, repository, signal);
+  if ([entries, untracked, assumedUnchanged, commits].every((list) => list.length === 0)) return;
   const message = `saved by GitAgent before a reset to ${target}`;
-  const content = { head, untracked, commits, message };
+  const content = { head, untracked, assumedUnchanged, commits, message };
   await saveSnapshot(git, repository, order.savedRef, content, signal);
   deps.say(`saved what the reset discards as ${order.savedRef} (git show ${order.savedRef})`);
 }

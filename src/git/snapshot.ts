@@ -2,7 +2,7 @@ import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Git, GitResult, RunOptions } from './git.ts';
-import { pathBytes, type GitPath } from './git-path.ts';
+import { gitPath, pathBytes, type GitPath } from './git-path.ts';
 import { oid, type Oid } from './oid.ts';
 import type { Repository } from './repository.ts';
 
@@ -11,6 +11,8 @@ export interface SnapshotContent {
   readonly head: Oid | null;
   /** Files that are not tracked; they must be there. */
   readonly untracked: readonly GitPath[];
+  /** Tracked files whose changes the index was told to overlook, from `listAssumedUnchanged`. */
+  readonly assumedUnchanged: readonly GitPath[];
   /** Further commits that would be lost. */
   readonly commits: readonly Oid[];
   readonly message: string;
@@ -53,13 +55,17 @@ export async function saveSnapshot(
     const indexTree = await run(['write-tree'], { exitCodes: [0, 128] });
     const index =
       indexTree.exitCode === 0 ? [await commit(indexTree, head, `index: ${content.message}`)] : [];
+    if (content.assumedUnchanged.length > 0) {
+      await run(['update-index', '--no-assume-unchanged', '-z', '--stdin'], {
+        stdin: nulEnded(content.assumedUnchanged),
+      });
+    }
     // Before the untracked ones: a folder of theirs may stand where a tracked file was.
     await run(['add', '--update']);
     if (content.untracked.length > 0) {
-      const names = content.untracked.map((path) => Buffer.concat([pathBytes(path), NUL]));
       // Not `git add`, which refuses ignored files.
       await run(['update-index', '--add', '--replace', '-z', '--stdin'], {
-        stdin: Buffer.concat(names),
+        stdin: nulEnded(content.untracked),
       });
     }
     const parents = new Set([...head, ...index, ...content.commits]);
@@ -69,6 +75,29 @@ export async function saveSnapshot(
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/**
+ * Lists the tracked files that `git update-index --assume-unchanged` hides from git status, and that a
+ * reset restores all the same.
+ * @throws GitCommandError
+ */
+export async function listAssumedUnchanged(
+  git: Git,
+  repository: Repository,
+  signal: AbortSignal,
+): Promise<GitPath[]> {
+  const options = { intent: 'status', signal } as const;
+  const { stdout } = await git.run(repository, ['ls-files', '-v', '-z'], options);
+  // git-ls-files(1): the letter of the status is in lower case for them.
+  const records = stdout.toString('latin1').matchAll(/([^\0]) ([^\0]*)\0/g);
+  return Array.from(records)
+    .filter(([, letter = '']) => letter !== letter.toUpperCase())
+    .map(([, , name = '']) => gitPath(Buffer.from(name, 'latin1')));
+}
+
+function nulEnded(paths: readonly GitPath[]): Buffer {
+  return Buffer.concat(paths.flatMap((path) => [pathBytes(path), NUL]));
 }
 
 const NUL = Buffer.from([0]);

@@ -42,6 +42,9 @@ export interface WorkingCopy {
  */
 const MOVE_PATIENCE_MS = 20_000;
 
+/** How long undoing a merge or rebase may take. */
+const UNDO_MS = 120_000;
+
 /** A commit, also where a branch is called like its id, which `git checkout` would prefer. */
 function exactly(commit: Oid): string {
   return `${commit}^0`;
@@ -64,10 +67,10 @@ export function openWorkingCopy(
   const move = async (action: (simple: SimpleGit) => Promise<unknown>): Promise<void> => {
     await run(action, { patienceMs: MOVE_PATIENCE_MS });
   };
-  /** Must run also when the job was cancelled: it is what leaves no half-state. */
+  /** Must run also when the job was cancelled: it is what leaves no half-state. A hook may hang in it. */
   const undo = async (command: 'merge' | 'rebase'): Promise<void> => {
-    const untilDone = { signal: new AbortController().signal };
-    await run(async (simple) => await simple.raw([command, '--abort']), untilDone);
+    const signal = AbortSignal.timeout(UNDO_MS);
+    await run(async (simple) => await simple.raw([command, '--abort']), { signal });
   };
   const checkout = async (...args: string[]): Promise<void> => {
     await move(async (simple) => await simple.checkout(['--progress', ...args, '--']));

@@ -327,3 +327,27 @@ test('files of an ignored folder that has to make room are saved before a reset'
   assert.equal(await scene.read('cache/y'), 'mine');
   assert.equal(await scene.read('build'), 'a file now');
 });
+
+test('a change that the index was told to overlook is saved before a reset restores the file', async () => {
+  await using scene = await createScene();
+  await git(scene.copy, 'update-index', '--assume-unchanged', 'a', 'sub/c');
+  await scene.write({ a: 'mine' });
+  const tip = await scene.commit({ files: { b: lines('theirs') } });
+  assert.equal((await scene.pull({ strategy: 'reset' })).after, tip);
+  assert.equal(await scene.read('a'), lines());
+  assert.equal(await saved(scene, 'a'), 'mine');
+});
+
+for (const flag of ['--assume-unchanged', '--skip-worktree']) {
+  test(`a change hidden by ${flag} that is in the way makes git refuse, by every strategy`, async () => {
+    await using scene = await createScene();
+    await git(scene.copy, 'update-index', flag, 'a');
+    await scene.write({ a: 'mine' });
+    await scene.commit({ files: { a: lines('theirs') } });
+    await scene.fail();
+    const { refs: _before, index: _then, ...before } = await treeState(scene.copy);
+    await assert.rejects(scene.pull({ strategy: 'reset' }), { name: 'GitCommandError' });
+    const { refs: _after, index: _now, ...after } = await treeState(scene.copy);
+    assert.deepEqual(after, before);
+  });
+}

@@ -123,7 +123,13 @@ test('looking at a repository runs no program that it names', async () => {
   await countDivergence(door, repository, ours, theirs, untilDone);
   const read = { intent: 'read', signal: untilDone } as const;
   await door.run(repository, ['merge-tree', '--write-tree', ours, theirs], read);
-  const content = { head: ours, untracked: [{ text: 'new' }], commits: [], message: 'm' };
+  const content = {
+    head: ours,
+    untracked: [{ text: 'new' }],
+    assumedUnchanged: [],
+    commits: [],
+    message: 'm',
+  };
   await saveSnapshot(door, repository, 'refs/gitagent/saved/1', content, untilDone);
   assert.deepEqual(await whatRan(fixture), []);
 });
