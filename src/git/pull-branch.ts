@@ -1,0 +1,164 @@
+import { realpath } from 'node:fs/promises';
+import { AppError } from '../error.ts';
+import { parseBranchName, type BranchName } from './branch-name.ts';
+import { readFetchedBranches } from './fetch-head.ts';
+import { listSome } from './in-the-way.ts';
+import type { Oid } from './oid.ts';
+import type { PullDeps, PullOrder } from './pull-order.ts';
+import { findRefs, listRemotes, type Ref } from './ref.ts';
+
+/** The branch, as it is here and on the remote. */
+export interface Branch {
+  readonly name: BranchName;
+  /** Its tip here; null when it does not exist here yet. */
+  readonly local: Oid | null;
+  /** Its upstream as people call it, such as `origin/main`. */
+  readonly upstream: string;
+  readonly upstreamRef: string;
+  /** The upstream's commit. */
+  readonly target: Oid;
+}
+
+/** Where a pull fetches from. */
+export interface Source {
+  readonly remote: string;
+  /** What is wanted as far as is known before the fetch; null when a hash alone is, or nothing is known. */
+  readonly branch: BranchName | null;
+}
+
+/**
+ * Finds out what to fetch from.
+ * @throws AppError NOT_FOUND when there is no remote, BAD_USER_INPUT; GitCommandError
+ */
+export async function findSource(
+  deps: PullDeps,
+  order: PullOrder,
+  present: string | null,
+): Promise<Source> {
+  const standard = await findDefaultRemote(deps);
+  let { branch } = order;
+  if (wantsDefault(order)) {
+    const { preferredBranch } = order;
+    const isHere =
+      preferredBranch !== undefined &&
+      (await findRef(deps, `refs/heads/${preferredBranch}`)) !== undefined;
+    branch = isHere ? preferredBranch : await findDefaultBranch(deps, standard, present);
+  }
+  const own = branch === null ? null : (await findRef(deps, `refs/heads/${branch}`))?.remote;
+  // A branch may follow another one of the same repository, whose "remote" is `.`.
+  const remote = own === '.' || own === null || own === undefined ? standard : own;
+  if (remote !== null) return { remote, branch };
+  const remotes = await listRemotes(deps.git, deps.repository, deps.signal);
+  throw new AppError(
+    'NOT_FOUND',
+    remotes.length === 0
+      ? 'there is no remote to fetch from: add one with "git remote add origin URL"'
+      : `none of the remotes ${listSome(remotes)} is called origin: ` +
+          'say which one a branch follows with "git branch --set-upstream-to=REMOTE/BRANCH BRANCH"',
+  );
+}
+
+/** `origin`, or the only remote there is. */
+async function findDefaultRemote(deps: PullDeps): Promise<string | null> {
+  const remotes = await listRemotes(deps.git, deps.repository, deps.signal);
+  if (remotes.includes('origin')) return 'origin';
+  return remotes.length === 1 ? (remotes[0] ?? null) : null;
+}
+
+async function findDefaultBranch(
+  deps: PullDeps,
+  remote: string | null,
+  present: string | null,
+): Promise<BranchName | null> {
+  const target =
+    remote === null ? null : (await findRef(deps, `refs/remotes/${remote}/HEAD`))?.target;
+  const name = target?.slice(`refs/remotes/${remote}/`.length) ?? present;
+  return name === null ? null : parseBranchName(name);
+}
+
+function wantsDefault(order: PullOrder): boolean {
+  return order.branch === null && order.hash === null;
+}
+
+/**
+ * The branch that is wanted, now that it is known what the remote has; null when a hash alone is.
+ * @throws AppError BAD_USER_INPUT when nothing says which; GitCommandError
+ */
+export async function chooseBranch(
+  deps: PullDeps,
+  order: PullOrder,
+  { remote, branch }: Source,
+): Promise<BranchName | null> {
+  if (!wantsDefault(order)) return branch;
+  const { preferredBranch } = order;
+  if (
+    preferredBranch !== undefined &&
+    (await readFetchedBranches(deps.repository)).has(preferredBranch) &&
+    (await findRef(deps, `refs/remotes/${remote}/${preferredBranch}`)) !== undefined
+  ) {
+    return preferredBranch;
+  }
+  if (branch !== null) return branch;
+  throw new AppError(
+    'BAD_USER_INPUT',
+    `HEAD is detached and ${remote} names no default branch: say which branch to pull`,
+  );
+}
+
+async function findRef(deps: PullDeps, name: string): Promise<Ref | undefined> {
+  return (await findRefs(deps.git, deps.repository, [name], deps.signal)).get(name);
+}
+
+/**
+ * Finds a branch's commits, here and on the remote that was just fetched.
+ * @throws AppError NOT_FOUND; GitCommandError
+ */
+export async function findBranch(
+  deps: PullDeps,
+  remote: string,
+  name: BranchName,
+): Promise<Branch> {
+  const local = await findRef(deps, `refs/heads/${name}`);
+  const upstreamRef = local?.upstream ?? `refs/remotes/${remote}/${name}`;
+  const upstream = await findRef(deps, upstreamRef);
+  if (upstream === undefined) {
+    throw new AppError(
+      'NOT_FOUND',
+      local === undefined
+        ? `there is no branch ${name}, neither here nor among what ${remote} gives`
+        : `branch ${name} has no counterpart on ${remote} to pull from`,
+    );
+  }
+  const remoteName = (local?.remoteRef ?? name).replace(/^refs\/heads\//, '');
+  if (local?.remote !== '.' && !(await readFetchedBranches(deps.repository)).has(remoteName)) {
+    throw new AppError(
+      'NOT_FOUND',
+      `${remote} has no branch ${remoteName} any more: what is here of it is a leftover, ` +
+        `which "git fetch --prune ${remote}" removes`,
+    );
+  }
+  return {
+    name,
+    local: local?.oid ?? null,
+    upstream: upstreamRef.replace(/^refs\/(?:remotes|heads)\//, ''),
+    upstreamRef,
+    target: upstream.oid,
+  };
+}
+
+/**
+ * git would move a branch under the feet of another working tree that has it checked out.
+ * @throws AppError CONFLICT when one has; GitCommandError
+ */
+export async function refuseIfElsewhere(deps: PullDeps, name: BranchName): Promise<void> {
+  const written = (await findRef(deps, `refs/heads/${name}`))?.workTree ?? null;
+  if (written === null) return;
+  // Also the path of one that was deleted without telling git, and of a bare repository.
+  const workTree = await realpath(written).catch(() => null);
+  if (workTree === null || workTree === deps.repository.commonDir) return;
+  throw new AppError(
+    'CONFLICT',
+    `branch ${name} is checked out in ${workTree}: pull it there, or check out another branch there`,
+    { workTree },
+  );
+}
