@@ -14,7 +14,7 @@ import {
   initRepository,
   type Fixture,
 } from '../support/git-fixture.ts';
-import { deadline, processesOf, REQUEST } from './support.ts';
+import { deadline, endProcesses, REQUEST } from './support.ts';
 
 /** A shell line as the configuration would give it. */
 export function shell(line: string, more: Partial<CommandConfig> = {}): CommandConfig {
@@ -120,7 +120,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     async [Symbol.asyncDispose]() {
       await jobs.drain(0);
       journal[Symbol.dispose]();
-      for (const pid of processesOf(mark)) process.kill(pid, 'SIGKILL');
+      endProcesses(mark);
       await fixture[Symbol.asyncDispose]();
       assert.deepEqual(bugs, []);
     },

@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { runCommand, type CommandOrder, type CommandResult } from '../../src/jobs/command.ts';
 import { createFixture } from '../support/git-fixture.ts';
-import { gate, onLinux, openHandles, processesOf, until } from './support.ts';
+import { endProcesses, gate, onLinux, openHandles, processesOf, until } from './support.ts';
 
 interface Run {
   /** What was printed so far. */
@@ -40,7 +40,7 @@ function start(t: TestContext, argv: CommandOrder['argv'], more: Partial<Command
   });
   ended.catch(() => undefined);
   t.after(() => {
-    for (const pid of processesOf(mark)) process.kill(pid, 'SIGKILL');
+    endProcesses(mark);
   });
   return {
     printed: () => Buffer.concat(parts).toString(),

@@ -1,11 +1,13 @@
 /** How an agent stops, and what the next one makes of what it left behind. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { openJournal } from '../../src/jobs/journal.ts';
 import { createFixture } from '../support/git-fixture.ts';
 import { startAgent, type Agent } from './agent.ts';
-import { aJob, gate, onLinux, processesOf } from './support.ts';
+import { aJob, gate, onLinux, processesOf, until } from './support.ts';
 
 const WAITING = `echo waiting; ${gate('go')}; echo done`;
 
@@ -44,6 +46,32 @@ test('a new agent marks what a dead one left unfinished as interrupted, and is r
   assert.equal(agent.jobs.isBusy('repo'), false);
   const next = await agent.ended(agent.submit({ command: 'quick' }).id);
   assert.deepEqual([next.state, next.sequence], ['SUCCEEDED', 4]);
+});
+
+test('what a follower has read is there after the agent was killed', onLinux, async () => {
+  await using fixture = await createFixture();
+  const stateDir = fixture.path('state');
+  const program = new URL('fixture/agent-to-kill.ts', import.meta.url).pathname;
+  const child = spawn(process.execPath, [program, stateDir], {
+    env: { ...process.env, TMPDIR: fixture.dir },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+  await until(() => said.split('\n').length > 50, 'some output was read');
+  child.kill('SIGKILL');
+  await once(child, 'close');
+  const [first = '', ...ends] = said.slice(0, said.lastIndexOf('\n')).split('\n');
+  const [id = '', mark = ''] = first.split(' ');
+  await until(() => processesOf(mark).length === 0, 'its command has found the pipe broken');
+
+  await using agent = await startAgent({ stateDir, repos: { repo: {} } });
+  assert.equal(agent.jobs.find(id)?.state, 'INTERRUPTED');
+  const output = await agent.outputOf(id);
+  assert.ok(output.length >= Number(ends.at(-1)), `${output.length} of ${ends.at(-1)}`);
+  const [command, ...numbers] = output.split('\n').slice(0, -1);
+  assert.equal(command, '$ seq 1 1000000000');
+  assert.ok(numbers.every((number, index) => number === String(index + 1)));
 });
 
 test('jobs and their output are there after a restart', async () => {

@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { AppError } from '../../src/error.ts';
 import type { Job } from '../../src/jobs/job.ts';
+import { createFixture, initRepository } from '../support/git-fixture.ts';
 import { startAgent, type Agent } from './agent.ts';
 import { deadline, gate, onLinux, processesOf } from './support.ts';
 
@@ -77,6 +78,27 @@ test('one job at a time in a repository, different repositories side by side', a
   );
   const ended = await Promise.all(submitted.map(async ({ id }) => await agent.ended(id)));
   assert.deepEqual(new Set(ended.map(({ exitCode }) => exitCode)), new Set([0]));
+});
+
+test('two names for one folder exclude each other', async () => {
+  await using fixture = await createFixture();
+  const path = await initRepository(fixture.path('folder'));
+  const commands = { wait: WAITING };
+  await using agent = await startAgent({ repos: { a: { path, commands }, b: { path, commands } } });
+  const watcher = watchBusy(agent, 'a', 'b');
+  await new Promise((resolve) => setImmediate(resolve));
+  const { id } = agent.submit({ repo: 'a', command: 'wait' });
+  assert.equal(refusal(() => agent.submit({ repo: 'b', command: 'wait' })).code, 'BUSY');
+  assert.equal(agent.jobs.current('b')?.id, id);
+  const waiting = agent.submit({ repo: 'b', command: 'wait' }, 'WAIT');
+  assert.equal(waiting.state, 'QUEUED');
+  await open(agent);
+  await agent.ended(waiting.id);
+  assert.deepEqual(await watcher.end(), [
+    ...['a', 'b'].map((repo) => `${repo} free`),
+    ...['a', 'b'].map((repo) => `${repo} busy`),
+    ...['a', 'b'].map((repo) => `${repo} free`),
+  ]);
 });
 
 test('REJECT names who holds the repository and since when', async () => {

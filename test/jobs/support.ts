@@ -70,6 +70,17 @@ export function processesOf(mark: string): number[] {
     .map(Number);
 }
 
+/** Ends what a test left running. */
+export function endProcesses(mark: string): void {
+  for (const pid of processesOf(mark)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It has just ended by itself.
+    }
+  }
+}
+
 function readProc(path: string): string {
   try {
     return readFileSync(path, 'latin1');
