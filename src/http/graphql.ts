@@ -126,6 +126,13 @@ export function createGraphQLHandler(
           contextValue,
         };
       },
+      // yoga notes HTTP statuses in its own errors, and takes them out of answers over HTTP only.
+      onError: (_context, _id, _params, errors) =>
+        errors.map((error) => {
+          const { http: _http, ...extensions } = error.extensions;
+          const { extensions: _all, ...rest } = error.toJSON();
+          return Object.keys(extensions).length === 0 ? rest : { ...rest, extensions };
+        }),
       execute: (args) => engineOf(args.contextValue).execute(args),
       subscribe: (args) => engineOf(args.contextValue).subscribe(args),
     },

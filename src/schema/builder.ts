@@ -2,6 +2,8 @@ import SchemaBuilder from '@pothos/core';
 import DataloaderPlugin from '@pothos/plugin-dataloader';
 import RelayPlugin from '@pothos/plugin-relay';
 import ValidationPlugin from '@pothos/plugin-validation';
+import { isObjectType } from 'graphql';
+import { AppError } from '../error.ts';
 import type { SchemaContext } from './context.ts';
 
 /** Builds the schema. Types stand in the files beside this one, each with its fields, queries, mutations and subscriptions. */
@@ -29,6 +31,13 @@ export const builder = new SchemaBuilder<{
     nodeQueryOptions: {
       description: 'Finds any object by its id; null when there is none.',
       args: { id: { description: 'As the object itself said it in its field `id`.' } },
+      resolve: (_root, { id }, _context, { schema }, resolveNode) => {
+        const type = schema.getType(id.typename);
+        const isNode =
+          isObjectType(type) && type.getInterfaces().some(({ name }) => name === 'Node');
+        if (isNode) return resolveNode(id);
+        throw new AppError('BAD_USER_INPUT', 'this id is of nothing that there is');
+      },
     },
     pageInfoTypeOptions: { description: 'Where a page of a connection lies among the others.' },
     hasNextPageFieldOptions: { description: 'Whether more follows.' },

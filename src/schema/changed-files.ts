@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { TreeChange } from '../git/diff.ts';
 import type { GitPath } from '../git/git-path.ts';
 import type { StatusEntry, StatusLetter } from '../git/status.ts';
@@ -133,9 +134,10 @@ export const ChangedFilesType = builder.objectRef<readonly FileChange[]>('Change
         first: t.arg.int({
           defaultValue: 1000,
           description: 'At most so many, from the beginning.',
+          validate: z.int().min(0),
         }),
       },
-      resolve: (files, { first }) => files.slice(0, Math.max(0, first ?? 1000)),
+      resolve: (files, { first }) => files.slice(0, first ?? 1000),
     }),
   }),
 });

@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import { setMaxListeners } from 'node:events';
 import { requireScope, type Caller } from '../auth/caller.ts';
 import { readCommit } from '../git/commit-reader.ts';
 import type { Commit } from '../git/commit.ts';
@@ -35,6 +36,8 @@ export function createContext(
   signal: AbortSignal,
 ): SchemaContext {
   const { git, repositories } = services;
+  // As many reads listen to it as run at once, which is no leak.
+  setMaxListeners(0, signal);
   const status = loader(async (name: string): Promise<Status | null> => {
     const { repository } = repositories.get(name);
     return repository.workTree === null ? null : await readStatus(git, repository, signal);

@@ -1,3 +1,4 @@
+import { PothosValidationError } from '@pothos/core';
 import { InputValidationError } from '@pothos/plugin-validation';
 import { GraphQLError } from 'graphql';
 import { AppError } from '../error.ts';
@@ -10,10 +11,7 @@ import { GitCommandError } from '../git/git-command-error.ts';
  */
 export function toGraphQLError(error: unknown, onBug: (error: unknown) => string): GraphQLError {
   const graphql = error instanceof GraphQLError ? error : undefined;
-  const original = graphql === undefined ? error : graphql.cause;
-  if (graphql !== undefined && (original === undefined || original instanceof GraphQLError)) {
-    return graphql;
-  }
+  const original = graphql?.cause ?? error;
   const at = {
     ...(graphql?.nodes === undefined ? {} : { nodes: graphql.nodes }),
     ...(graphql?.path === undefined ? {} : { path: graphql.path }),
@@ -22,12 +20,13 @@ export function toGraphQLError(error: unknown, onBug: (error: unknown) => string
     const { code, message, detail } = original;
     return new GraphQLError(message, { ...at, extensions: { ...detail, code } });
   }
-  if (original instanceof InputValidationError) {
-    const message = original.issues
-      .map((issue) => `${formatPath(issue.path)}: ${issue.message}`)
-      .join('; ');
+  // Pothos refuses arguments, ids and cursors with errors that are GraphQLErrors without a code.
+  if (original instanceof PothosValidationError) {
+    const message =
+      original instanceof InputValidationError ? formatIssues(original) : original.message;
     return new GraphQLError(message, { ...at, extensions: { code: 'BAD_USER_INPUT' } });
   }
+  if (graphql !== undefined && original instanceof GraphQLError) return graphql;
   if (isCancelled(original)) {
     // Only who asked can end his operation's signal, so nobody reads this.
     return new GraphQLError('the request was cancelled', {
@@ -46,6 +45,10 @@ export function toGraphQLError(error: unknown, onBug: (error: unknown) => string
 function isCancelled(error: unknown): boolean {
   if (error instanceof GitCommandError) return error.isCanceled;
   return error instanceof Error && error.name === 'AbortError';
+}
+
+function formatIssues({ issues }: InputValidationError): string {
+  return issues.map((issue) => `${formatPath(issue.path)}: ${issue.message}`).join('; ');
 }
 
 function formatPath(path: InputValidationError['issues'][number]['path']): string {

@@ -52,6 +52,9 @@ builder.objectFields(JobType, (t) => ({
       if (last != null || before != null) {
         throw new AppError('BAD_USER_INPUT', 'output is paged forwards: use first and after');
       }
+      if (first != null && first < 0) {
+        throw new AppError('BAD_USER_INPUT', 'first must not be negative');
+      }
       const log = await context.jobs.openOutput(job.id);
       const wanted = Math.min(first ?? DEFAULT_CHUNKS, MAX_CHUNKS);
       const chunks: JobOutputChunk[] = [];

@@ -66,8 +66,9 @@ for (const transport of ['graphql-ws', 'server-sent events'] as const) {
       transport === 'graphql-ws'
         ? socket.subscribe(watchBusyDocument, { repo: 'site' })
         : openEvents(scene.url, watchBusyDocument, { repo: 'site' });
-    const { value: first } = await events.next();
-    assert.deepEqual(first, { busy: { name: 'site', busy: false } });
+    assert.deepEqual(await collectUntil(events, (all) => all.length === 1), [
+      { busy: { name: 'site', busy: false } },
+    ]);
 
     await postPull(scene.url, { block: '0', command: 'quick' });
     await untilEnded(scene);

@@ -65,11 +65,10 @@ for (const transport of TRANSPORTS) {
     }
     const later = readAll(watchOutput(scene, transport, { job }));
     await scene.open('gate');
-    const texts = await Promise.all([next, early, later]);
-    texts.push(await readAll(watchOutput(scene, transport, { job })));
-    const [whole = ''] = texts;
+    const whole = await next;
+    const late = await readAll(watchOutput(scene, transport, { job }));
     assert.ok(whole.startsWith('$ ') && whole.endsWith(`\nfirst\n${REST}`), whole);
-    assert.deepEqual(texts, [whole, whole, whole, whole]);
+    assert.deepEqual([await early, await later, late], [whole, whole, whole]);
     // Each ended with the job, not before.
     const { job: ended } = await query(scene.url, jobDocument, { id: job });
     assert.equal(ended?.state, 'SUCCEEDED');

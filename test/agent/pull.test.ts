@@ -35,7 +35,7 @@ test('a pull moves the working copy and runs the command, whose output is kept',
   assert.equal(await readFile(join(scene.copy, 'a'), 'utf8'), 'two\n');
   assert.equal(await git(scene.copy, 'rev-parse', 'HEAD'), second);
   const output = await outputOf(scene, job.key);
-  assert.match(output, new RegExp(`\\nbuilt ${scene.first}\\.\\.${second} on main\\n$`));
+  assert.match(output, new RegExp(`\\nbuilt ${scene.first}\\.\\.${second} on main\\n`));
 
   const { repo } = await query(scene.url, repoDocument, { name: 'site' });
   assert.deepEqual(
@@ -82,7 +82,7 @@ test('a command that fails makes the job fail, with its exit code and its output
   const job = await pull(scene, { command: 'build' });
   assert.deepEqual([job.state, job.exitCode, job.error?.code], ['FAILED', 7, 'COMMAND_FAILED']);
   assert.equal(job.after?.oid, second);
-  assert.match(await outputOf(scene, job.key), /half\n$/);
+  assert.match(await outputOf(scene, job.key), /\nhalf\n/);
 });
 
 /** What refuses a pull, and how each interface says so. */

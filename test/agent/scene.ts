@@ -6,6 +6,7 @@ import {
   type AgentProcess,
   type AgentProcessOptions,
 } from '../support/agent-process.ts';
+import { putGitFirst } from '../support/fake-git.ts';
 import {
   cloneRepository,
   createFixture,
@@ -21,6 +22,11 @@ export interface SceneOptions extends Partial<AgentProcessOptions> {
   readonly commands?: Readonly<Record<string, unknown>>;
   /** More keys of the repository `site`. */
   readonly site?: Readonly<Record<string, unknown>>;
+  /**
+   * Lines of a script that stands before git in the agent's PATH: `$REAL_GIT` is the real one, and
+   * `dir` the fixture's folder, as git children have none of the agent's variables.
+   */
+  readonly git?: (dir: string) => readonly string[];
   /** Names of empty repositories to be served besides. */
   readonly others?: readonly string[];
 }
@@ -47,7 +53,7 @@ export function waitAt(gate: string): string {
 }
 
 export async function createScene(options: SceneOptions = {}): Promise<Scene> {
-  const { commands = {}, site = {}, others = [], config = {}, env = {}, ...rest } = options;
+  const { commands = {}, site = {}, git, others = [], config = {}, env = {}, ...rest } = options;
   await using stack = new AsyncDisposableStack();
   const fixture = stack.use(await createFixture());
   const origin = await initRepository(fixture.path('origin.git'), { bare: true });
@@ -55,8 +61,15 @@ export async function createScene(options: SceneOptions = {}): Promise<Scene> {
   const copy = await cloneRepository(origin, fixture.path('site'));
   const repo: Record<string, object> = { site: { repo_path: copy, command: commands, ...site } };
   for (const name of others) repo[name] = { repo_path: await initRepository(fixture.path(name)) };
+  const lines = git?.(fixture.dir);
+  const path =
+    lines === undefined ? {} : { PATH: await putGitFirst(fixture.path('bin'), ...lines) };
   const agent = stack.use(
-    await startAgent({ ...rest, config: { repo, ...config }, env: { GATES: fixture.dir, ...env } }),
+    await startAgent({
+      ...rest,
+      config: { repo, ...config },
+      env: { GATES: fixture.dir, ...path, ...env },
+    }),
   );
   const kept = stack.move();
   return {
