@@ -83,7 +83,8 @@ test('the signal that ended a command is told', async (t) => {
 });
 
 test('a program that does not exist gives 127, one that cannot be run 126, and the output says why', async (t) => {
-  const missing = start(t, ['no-such-program', 'x']);
+  const env = { PATH: '/usr/bin:/bin' };
+  const missing = start(t, ['no-such-program', 'x'], { env });
   assert.equal((await missing.ended).exitCode, 127);
   assert.match(missing.printed(), /no-such-program: not found/);
   const folder = start(t, [tmpdir()]);
