@@ -147,9 +147,7 @@ export function createJobs(deps: JobsDeps): Jobs {
       return end(entry, finished(entry.job, 'SUCCEEDED', null));
     } catch (error) {
       const job = failed(entry, error);
-      // Who watches the output sees how it ended, too.
-      const line = Buffer.from(`gitagent: ${job.error?.message ?? job.state}\n`);
-      await entry.output.append(line).catch(() => undefined); // It may be the disk that failed.
+      await printFailure(entry.output, job).catch(() => undefined); // It may be the disk that failed.
       return end(entry, job);
     }
   }
@@ -336,6 +334,13 @@ export function createJobs(deps: JobsDeps): Jobs {
     },
   };
   return jobs;
+}
+
+/** Who watches the output sees how the job ended, too: on a line of its own. */
+async function printFailure(output: OutputLog, job: Job): Promise<void> {
+  const last = output.size === 0 ? null : await output.read(output.size - 1);
+  const lead = last === null || last.text === '\n' ? '' : '\n';
+  await output.append(Buffer.from(`${lead}gitagent: ${job.error?.message ?? job.state}\n`));
 }
 
 function refuseBusy(

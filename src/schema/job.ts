@@ -120,7 +120,7 @@ builder.node(JobType, {
     progress: t.expose('progress', {
       type: ProgressType,
       nullable: true,
-      description: 'null before git says something, and once the agent has been restarted.',
+      description: 'null before git says something, and when the job has ended.',
     }),
     exitCode: t.exposeInt('exitCode', {
       nullable: true,
