@@ -10,6 +10,7 @@ import { parseAbbreviatedOid, type Oid } from '../../src/git/oid.ts';
 import { pull, type PullOrder, type PullResult, type PullStrategy } from '../../src/git/pull.ts';
 import { openRepository } from '../../src/git/repository.ts';
 import { openWorkingCopy } from '../../src/git/working-copy.ts';
+import { headOfGit } from './status-oracle.ts';
 import { openDoor, untilDone } from '../support/git-door.ts';
 import {
   cloneRepository,
@@ -135,9 +136,7 @@ export function openScene(door: Git, copy: string): WorkingCopyScene {
     );
     // What it says it did is what it did.
     assert.deepEqual(ready, [result.before]);
-    assert.equal(await git(copy, 'rev-parse', 'HEAD'), result.after);
-    const branch = await git(copy, 'branch', '--show-current');
-    assert.equal(branch === '' ? null : branch, result.branch);
+    assert.deepEqual(await headOfGit(copy), { branch: result.branch, oid: result.after });
     return { ...result, said, output: Buffer.concat(output).toString() };
   };
   return {

@@ -253,7 +253,11 @@ const UNFINISHED =
 
 /** Reads HEAD, index bytes, working tree and branches; compare two with `assert.deepEqual`. Changes nothing. */
 export async function treeState(dir: string): Promise<TreeState> {
-  const gitDir = await git(dir, 'rev-parse', '--absolute-git-dir');
+  const dotGit = await stat(join(dir, '.git')).catch(() => null);
+  const gitDir =
+    dotGit?.isDirectory() === true
+      ? join(dir, '.git')
+      : await git(dir, 'rev-parse', '--absolute-git-dir');
   const format = '--format=%(objectname) %(refname) %(symref)';
   const files: Record<string, string> = {};
   if (gitDir !== dir) await readTree(Buffer.from(dir), Buffer.alloc(0), files);
