@@ -100,6 +100,7 @@ async function operate<T>(
   if (signal.aborted) throw failed([], { isCanceled: true });
   let args: readonly string[] = [];
   let child: ChildProcess | undefined;
+  let tail: Buffer = Buffer.alloc(0);
   let failure: GitCommandError | undefined;
   let patience: NodeJS.Timeout | undefined;
   let ending: Promise<void> | undefined;
@@ -131,7 +132,8 @@ async function operate<T>(
       // Its own rule is "a non-zero exit that also wrote to stderr"; git's is the exit code alone.
       errors: (error, { exitCode, stdErr }) => {
         if (exitCode === 0) return error;
-        const stderr = Buffer.concat(stdErr).subarray(-MAX_STDERR_BYTES).toString('utf8');
+        // What simple-git itself has to say is that there is no git.
+        const stderr = Buffer.concat([...stdErr, tail]).toString('utf8');
         const facts = { exitCode, stderr, isCanceled: signal.aborted };
         failure = failed(args, { ...facts, signal: child?.signalCode ?? null });
         return failure;
@@ -141,8 +143,12 @@ async function operate<T>(
       args = spawned;
       // Left open it would be waited on for ever by a hook that reads it.
       child?.stdin?.on('error', () => undefined).end();
-      stdout.on('data', options.onOutput);
-      stderr.on('data', options.onOutput);
+      // simple-git would hold all that a server cares to say; no result of ours is read from there.
+      stdout.removeAllListeners('data').on('data', options.onOutput);
+      stderr.removeAllListeners('data').on('data', options.onOutput);
+      stderr.on('data', (bytes: Buffer) => {
+        tail = Buffer.concat([tail, bytes]).subarray(-MAX_STDERR_BYTES);
+      });
     });
     return await withGroups(
       async () => await action(instance),

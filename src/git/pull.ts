@@ -1,6 +1,7 @@
 import { AppError } from '../error.ts';
 import type { Oid } from './oid.ts';
 import { readOperation } from './operation.ts';
+import { findOtherWorkTree } from './other-work-tree.ts';
 import {
   chooseBranch,
   findBranch,
@@ -21,14 +22,16 @@ export type { PullDeps, PullOrder, PullResult, PullStrategy } from './pull-order
  * Brings a working copy to a branch's upstream, or to a commit: checks, fetches, checks again, and only
  * then moves HEAD, index and working tree. What it refuses, it refuses before it touches any of them.
  * @throws AppError BAD_USER_INPUT (bare, no branch known), NOT_FOUND (no such remote, branch or commit),
- * CONFLICT (files in the way, a diverged branch, an unfinished merge); GitCommandError from git itself
+ * CONFLICT (files in the way, a diverged branch, an unfinished merge, a working tree elsewhere); GitCommandError from git itself
  */
 export async function pull(deps: PullDeps, order: PullOrder): Promise<PullResult> {
-  const before = await checkReady(deps);
-  deps.onReady(before.head);
-  const source = await findSource(deps, order, before.branch);
+  const present = await checkReady(deps);
+  deps.onReady(present.head);
+  const source = await findSource(deps, order, present.branch);
   deps.say(`fetch ${source.remote}`);
   await deps.workingCopy.fetch(source.remote);
+  // That may have taken minutes, in which somebody worked on.
+  const before = await checkReady(deps);
   const name = await chooseBranch(deps, order, source);
   const branch = name === null ? null : await findBranch(deps, source.remote, name);
   if (order.hash !== null) {
@@ -52,6 +55,14 @@ async function checkReady(deps: PullDeps): Promise<Status> {
       'CONFLICT',
       `a ${operation.toLowerCase().replace('_', '-')} is in progress: finish or abort it first`,
       { operation },
+    );
+  }
+  const elsewhere = await findOtherWorkTree(deps.git, deps.repository, deps.signal);
+  if (elsewhere !== null) {
+    throw new AppError(
+      'CONFLICT',
+      `core.worktree says that the working tree is ${elsewhere}: name that path in the configuration`,
+      { workTree: elsewhere },
     );
   }
   return await readStatus(deps.git, deps.repository, deps.signal);
