@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm, stat, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Git, GitResult, RunOptions } from './git.ts';
@@ -36,10 +36,7 @@ export async function saveSnapshot(
   const scratch = await mkdtemp(join(tmpdir(), 'gitagent-index-'));
   try {
     const indexFile = join(scratch, 'index');
-    await copyFile(join(repository.gitDir, 'index'), indexFile).catch((error: unknown) => {
-      // Before the first `git add` there is none, and an empty one means the same.
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-    });
+    await copyIndex(join(repository.gitDir, 'index'), indexFile);
     const run = async (args: string[], more: Partial<RunOptions> = {}): Promise<GitResult> =>
       await git.run(repository, args, { intent: 'status', signal, indexFile, ...more });
     const commit = async (
@@ -98,6 +95,22 @@ export async function listAssumedUnchanged(
 
 function nulEnded(paths: readonly GitPath[]): Buffer {
   return Buffer.concat(paths.flatMap((path) => [pathBytes(path), NUL]));
+}
+
+/**
+ * git distrusts what an index says of a file that was written in the instant in which the index was (git's
+ * Documentation/technical/racy-git): a copy must not look younger than it is, or a change would be missed.
+ */
+async function copyIndex(from: string, to: string): Promise<void> {
+  try {
+    const { mtimeMs } = await stat(from);
+    await copyFile(from, to);
+    const second = Math.floor(mtimeMs / 1000);
+    await utimes(to, second, second);
+  } catch (error) {
+    // Before the first `git add` there is none, and an empty one means the same.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+  }
 }
 
 const NUL = Buffer.from([0]);
