@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isLoopback, scopes, type Config, type Scope } from '../config.ts';
 import { AppError } from '../error.ts';
+import { verifySignature, type Signature, type SignedRequest } from './signature.ts';
 
 /** Who asks, and what that one may do. */
 export interface Caller {
@@ -8,6 +9,8 @@ export interface Caller {
   readonly name: string;
   /** What it may do on every repository it knows of. */
   readonly scopes: readonly Scope[];
+  /** What it proved itself with, when that is good for this one request only. */
+  readonly signature?: Signature;
 }
 
 /** What came with a request to say who asks. */
@@ -16,26 +19,40 @@ export interface Credentials {
   readonly authorization?: string | undefined;
   /** The `password` argument of the REST interface. */
   readonly password?: string | undefined;
+  /** A request of the REST interface that has a `sign` argument. */
+  readonly signed?: SignedRequest | undefined;
 }
 
 export interface Authenticator {
-  /** @throws AppError UNAUTHENTICATED when credentials were given and are wrong; none at all are anonymous */
+  /**
+   * None at all are anonymous, and so are any while none are configured. Of several the first right one
+   * counts, arguments before the header, which may be meant for a proxy.
+   * @throws AppError UNAUTHENTICATED when credentials were given and are wrong
+   */
   authenticate(credentials: Credentials): Caller;
 }
 
 export function createAuthenticator(
   config: Pick<Config, 'password' | 'anonymous' | 'bindIp' | 'insecure'>,
 ): Authenticator {
-  const expected = config.password === undefined ? null : digest(config.password);
+  const { password: expected } = config;
   const anonymous: Caller = { name: 'anonymous', scopes: anonymousScopes(config) };
-  const matches = (given: string): boolean =>
-    expected !== null && timingSafeEqual(digest(given), expected);
+  if (expected === undefined) return { authenticate: () => anonymous };
+
+  const expectedDigest = digest(expected);
+  const matches = (given: string | null | undefined): boolean =>
+    given != null && timingSafeEqual(digest(given), expectedDigest);
   return {
-    authenticate({ authorization, password }) {
-      const secret =
-        password ?? (authorization === undefined ? undefined : secretOf(authorization));
-      if (secret === undefined || (expected === null && password !== undefined)) return anonymous;
-      if (secret !== null && matches(secret)) return { name: 'password', scopes };
+    authenticate({ authorization, password, signed }) {
+      if (matches(password)) return { name: 'password', scopes };
+      if (signed !== undefined) {
+        const signature = verifySignature(signed, expected, Date.now());
+        return { name: 'password', scopes, signature };
+      }
+      if (authorization !== undefined && matches(secretOf(authorization))) {
+        return { name: 'password', scopes };
+      }
+      if (password === undefined && authorization === undefined) return anonymous;
       throw new AppError('UNAUTHENTICATED', 'the credentials are wrong');
     },
   };
