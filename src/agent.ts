@@ -54,6 +54,7 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     services: { git, repositories, jobs },
     authenticator: createAuthenticator(config),
     hosts: [config.bindIp, ...config.hosts],
+    heartbeatSeconds: config.timeouts.heartbeatSeconds,
     onBug,
   });
   const { url } = await server.listen(config.bindIp, config.port).catch((error: unknown) => {

@@ -153,9 +153,21 @@ const timeoutSchema = z
       .max(longestSeconds)
       .default(5)
       .describe('Seconds between asking a process to end (TERM) and ending it (KILL).'),
+    heartbeat: z
+      .number()
+      .positive()
+      .max(longestSeconds)
+      .default(25)
+      .describe(
+        'Seconds of silence after which an answer that takes long, or a console, sends something, so that proxies do not drop the connection.',
+      ),
   })
   .describe('How long to wait, in seconds.')
-  .transform(({ drain, kill }) => ({ drainSeconds: drain, killSeconds: kill }));
+  .transform(({ drain, kill, heartbeat }) => ({
+    drainSeconds: drain,
+    killSeconds: kill,
+    heartbeatSeconds: heartbeat,
+  }));
 
 /**
  * The one description of the configuration file. The environment's variables, the JSON Schema and

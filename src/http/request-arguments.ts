@@ -1,8 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import { AppError } from '../error.ts';
+import { decodePercent } from './percent-encoding.ts';
 
-/** Enough for any form of ours; who sends more is told so before it is read. */
-const MAX_BODY_BYTES = 1024 * 1024;
+/** Enough for any form of ours. */
+export const MAX_BODY_BYTES = 1024 * 1024;
+const MAX_ARGUMENTS = 100;
+
+type Argument = [name: string, value: string];
 
 /** The arguments of a REST request, wherever they stood. */
 export interface RequestArguments {
@@ -14,70 +18,95 @@ export interface RequestArguments {
 
 /**
  * Reads a request's arguments from its query and its body, on any method, for the Python client sends
- * GET with a form: `application/x-www-form-urlencoded`, or a JSON object of strings, numbers and booleans.
- * @throws AppError BAD_USER_INPUT, LIMIT_EXCEEDED
+ * GET with a form: `application/x-www-form-urlencoded`, `multipart/form-data`, or a JSON object of
+ * strings, numbers and booleans. null when the body is longer than `MAX_BODY_BYTES`, and then not all read.
+ * @throws AppError BAD_USER_INPUT; its message has no value in it, for that may be the password
  */
 export async function readArguments(
   request: IncomingMessage,
   query: string,
-): Promise<RequestArguments> {
+): Promise<RequestArguments | null> {
   const body = await readBody(request);
-  const all = [...parseForm(query), ...parseBody(body, request.headers['content-type'] ?? '')];
+  if (body === null) return null;
+  const type = request.headers['content-type'] ?? '';
+  return createArguments([...parseForm(query), ...(await parseBody(body, type))]);
+}
+
+/** The arguments of a request without a body. @throws AppError BAD_USER_INPUT */
+export function readQuery(query: string): RequestArguments {
+  return createArguments(parseForm(query));
+}
+
+function createArguments(all: readonly Argument[]): RequestArguments {
+  if (all.length > MAX_ARGUMENTS) {
+    throw new AppError('BAD_USER_INPUT', `more than ${MAX_ARGUMENTS} arguments are too many`);
+  }
   return {
     all,
     get: (name) => all.findLast(([each]) => each === name)?.[1].trim(),
   };
 }
 
-async function readBody(request: IncomingMessage): Promise<Buffer> {
+async function readBody(request: IncomingMessage): Promise<Buffer | null> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request) {
+  // Leaving the loop must not destroy the request: its socket carries the answer that says why.
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     if (!Buffer.isBuffer(chunk)) throw new Error('a request without encoding gives buffers');
     size += chunk.length;
-    if (size > MAX_BODY_BYTES) {
-      throw new AppError('LIMIT_EXCEEDED', `the body is longer than ${MAX_BODY_BYTES} bytes`);
-    }
+    if (size > MAX_BODY_BYTES) return null;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, size);
 }
 
-function parseBody(body: Buffer, contentType: string): [string, string][] {
+async function parseBody(body: Buffer, contentType: string): Promise<Argument[]> {
   if (body.length === 0) return [];
-  const type = contentType.split(';', 1)[0]?.trim().toLowerCase();
-  if (type === 'application/x-www-form-urlencoded') return parseForm(body.toString('latin1'));
-  if (type === 'application/json') return parseJson(body.toString('utf8'));
-  throw new AppError(
-    'BAD_USER_INPUT',
-    `a body of type ${JSON.stringify(contentType)} is not understood: send application/x-www-form-urlencoded or application/json`,
-  );
+  switch (contentType.split(';', 1)[0]?.trim().toLowerCase()) {
+    case 'application/x-www-form-urlencoded':
+      return parseForm(body.toString('latin1'));
+    case 'multipart/form-data':
+      return await parseMultipart(body, contentType);
+    case 'application/json':
+      return parseJson(body.toString('utf8'));
+    default:
+      throw new AppError(
+        'BAD_USER_INPUT',
+        `a body of type ${JSON.stringify(contentType.slice(0, 80))} is not understood: ` +
+          'send application/x-www-form-urlencoded, multipart/form-data or application/json',
+      );
+  }
 }
 
-function parseForm(text: string): [string, string][] {
+/** @param text a character for each byte */
+function parseForm(text: string): Argument[] {
   return text
     .split('&')
     .filter((pair) => pair !== '')
     .map((pair) => {
-      const [name = '', ...value] = pair.split('=');
-      return [decode(name), decode(value.join('='))];
+      const [name = '', value = ''] = pair.replaceAll('+', ' ').split(/=(.*)/s, 2);
+      const decoded = decodePercent(name);
+      if (decoded === null) throw new AppError('BAD_USER_INPUT', 'an argument is not UTF-8');
+      const decodedValue = decodePercent(value);
+      if (decodedValue !== null) return [decoded, decodedValue];
+      throw new AppError('BAD_USER_INPUT', `the argument ${quote(decoded)} is not UTF-8`);
     });
 }
 
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text.replaceAll('+', ' '));
-  } catch (error) {
-    throw new AppError(
-      'BAD_USER_INPUT',
-      `the argument ${JSON.stringify(text.slice(0, 80))} is not percent-encoded UTF-8`,
-      undefined,
-      { cause: error },
-    );
-  }
+async function parseMultipart(body: Buffer, contentType: string): Promise<Argument[]> {
+  const headers = { 'Content-Type': contentType };
+  const form = await new Response(new Uint8Array(body), { headers })
+    .formData()
+    .catch((error: unknown) => {
+      throw new AppError('BAD_USER_INPUT', 'the body is not multipart/form-data', undefined, {
+        cause: error,
+      });
+    });
+  // Files are no arguments.
+  return [...form].filter((entry): entry is Argument => typeof entry[1] === 'string');
 }
 
-function parseJson(text: string): [string, string][] {
+function parseJson(text: string): Argument[] {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -90,9 +119,12 @@ function parseJson(text: string): [string, string][] {
   return Object.entries(value)
     .filter(([, each]) => each !== null)
     .map(([name, each]) => {
-      if (!['string', 'number', 'boolean'].includes(typeof each)) {
-        throw new AppError('BAD_USER_INPUT', `the argument ${JSON.stringify(name)} must be text`);
-      }
-      return [name, typeof each === 'boolean' ? String(Number(each)) : String(each)];
+      if (typeof each === 'boolean') return [name, each ? '1' : '0'];
+      if (typeof each === 'string' || typeof each === 'number') return [name, String(each)];
+      throw new AppError('BAD_USER_INPUT', `the argument ${quote(name)} must be text`);
     });
+}
+
+function quote(name: string): string {
+  return JSON.stringify(name.slice(0, 80));
 }

@@ -4,10 +4,14 @@ import type { Duplex } from 'node:stream';
 import { requireScope, type Authenticator } from '../auth/caller.ts';
 import { AppError } from '../error.ts';
 import type { Services } from '../schema/context.ts';
+import { answerClientErrors } from './client-error.ts';
+import { createConsoles } from './console.ts';
 import { createGraphiQLHandler, wantsPage } from './graphiql.ts';
 import { createGraphQLHandler } from './graphql.ts';
 import { createGuard } from './guard.ts';
-import { send, sendError, sendProblem, STATUS_OF } from './respond.ts';
+import { readQuery } from './request-arguments.ts';
+import { authenticateRequest } from './request-caller.ts';
+import { refuseUpgrade, send, sendError, sendProblem } from './respond.ts';
 import { createRestHandler } from './rest.ts';
 
 export interface HttpServerDeps {
@@ -15,11 +19,13 @@ export interface HttpServerDeps {
   readonly authenticator: Authenticator;
   /** Names besides loopback that the agent answers to. */
   readonly hosts: readonly string[];
+  /** After so many seconds of silence something is sent, so that proxies keep a connection. */
+  readonly heartbeatSeconds: number;
   /** Logs what no caller may see, and gives the id under which it stands there. */
   readonly onBug: (error: unknown) => string;
 }
 
-/** The one port: REST, GraphQL and its sockets, health. */
+/** The one port: REST, GraphQL, their sockets, health. */
 export interface HttpServer {
   /** Resolves with the address once requests are answered. Port 0 takes any free one. */
   listen(host: string, port: number): Promise<{ readonly port: number; readonly url: string }>;
@@ -33,10 +39,11 @@ export interface HttpServer {
 const CLOSE_GRACE_MS = 1000;
 
 export function createHttpServer(deps: HttpServerDeps): HttpServer {
-  const { services, authenticator, onBug } = deps;
+  const { services, authenticator, heartbeatSeconds, onBug } = deps;
   const anonymous = authenticator.authenticate({});
   const guard = createGuard({ hosts: deps.hosts, isOpen: anonymous.scopes.length > 0 });
-  const rest = createRestHandler(services, authenticator);
+  const consoles = createConsoles(services.jobs, heartbeatSeconds, onBug);
+  const rest = createRestHandler(services, authenticator, consoles, heartbeatSeconds);
   const graphql = createGraphQLHandler(services, authenticator, onBug);
   const graphiql = createGraphiQLHandler();
   let isStopping = false;
@@ -52,10 +59,6 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
       return;
     }
     guard.check(request);
-    if (path === '/') {
-      sendText(response, 200, 'Hello, GitAgent~', 'text/html; charset=UTF-8');
-      return;
-    }
     if (path === '/graphql') {
       const caller = authenticator.authenticate({ authorization: request.headers.authorization });
       if (wantsPage(request)) {
@@ -75,8 +78,18 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
     sendProblem(response, 404, `there is nothing at ${path}; try / , /repo or /graphql`);
   }
 
-  // A blocking pull takes as long as it takes, and so may sending a body: no limit on a whole request.
-  const server = createServer({ requestTimeout: 0 }, (request, response) => {
+  const options = {
+    // A blocking pull takes as long as it takes, and so may sending a body: no limit on a whole request.
+    requestTimeout: 0,
+    // The system finds out who has gone without a word.
+    keepAlive: true,
+    keepAliveInitialDelay: heartbeatSeconds * 1000,
+    // Every other request is answered as if it had not asked: clients also offer `h2c`.
+    shouldUpgradeCallback: (request: IncomingMessage) =>
+      consoles.isHandshake(request) ||
+      (pathOf(request) === '/graphql' && request.headers.upgrade?.toLowerCase() === 'websocket'),
+  };
+  const server = createServer(options, (request, response) => {
     response.setHeader('Server', 'GitAgent');
     response.setHeader('X-Content-Type-Options', 'nosniff');
     answer(request, response).catch((error: unknown) => {
@@ -85,16 +98,20 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
       sendError(response, error, onBug);
     });
   });
+  answerClientErrors(server);
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
     try {
       guard.check(request);
-      if (pathOf(request) !== '/graphql') throw new AppError('NOT_FOUND', 'no such socket');
-      graphql.upgrade(request, socket, head);
+      const [path = '', query = ''] = (request.url ?? '').split(/\?(.*)/s, 2);
+      if (path === '/graphql') {
+        graphql.upgrade(request, socket, head);
+        return;
+      }
+      const caller = authenticateRequest(authenticator, request, path, readQuery(query));
+      consoles.open(request, socket, head, caller);
     } catch (error) {
-      const status = error instanceof AppError ? STATUS_OF[error.code] : 500;
-      if (!(error instanceof AppError)) onBug(error);
-      socket.end(`HTTP/1.1 ${status} Refused\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      refuseUpgrade(socket, error, onBug);
     }
   });
 
@@ -117,7 +134,7 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
       const timer = setTimeout(() => {
         server.closeAllConnections();
       }, CLOSE_GRACE_MS);
-      await Promise.all([closed, graphql.close(CLOSE_GRACE_MS)]);
+      await Promise.all([closed, graphql.close(CLOSE_GRACE_MS), consoles.close(CLOSE_GRACE_MS)]);
       clearTimeout(timer);
     },
   };
@@ -127,13 +144,8 @@ function pathOf(request: IncomingMessage): string {
   return request.url?.split('?', 1)[0] ?? '';
 }
 
-function sendText(
-  response: ServerResponse,
-  status: number,
-  text: string,
-  type = 'text/plain; charset=utf-8',
-): void {
-  send(response, status, type, text, { 'Cache-Control': 'no-store' });
+function sendText(response: ServerResponse, status: number, text: string): void {
+  send(response, status, 'text/plain; charset=utf-8', text, { 'Cache-Control': 'no-store' });
 }
 
 async function listenOn(server: Server, host: string, port: number): Promise<AddressInfo> {

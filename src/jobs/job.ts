@@ -36,6 +36,8 @@ export interface JobRequest {
   /** Through what: `graphql`, `rest`. */
   readonly trigger: string;
   readonly branch: string | null;
+  /** Goes before the default branch where one of this name exists. Not in the journal: it only matters to begin. */
+  readonly preferredBranch?: string;
   readonly hash: string | null;
   readonly strategy: PullStrategy | null;
   /** The configured command's name. */

@@ -107,6 +107,9 @@ async function workOnPull(context: JobContext): Promise<string | null> {
       },
       {
         branch: job.branch === null ? null : parseBranchName(job.branch),
+        ...(job.preferredBranch !== undefined && {
+          preferredBranch: parseBranchName(job.preferredBranch),
+        }),
         hash: job.hash === null ? null : parseAbbreviatedOid(job.hash),
         strategy: job.strategy ?? strategy,
         savedRef: `refs/gitagent/saved/${job.id}`,

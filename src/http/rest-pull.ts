@@ -1,0 +1,113 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { requireScope } from '../auth/caller.ts';
+import { AppError } from '../error.ts';
+import { parseBranchName } from '../git/branch-name.ts';
+import { parseAbbreviatedOid } from '../git/oid.ts';
+import type { Job, JobRequest } from '../jobs/job.ts';
+import { getCommand } from '../jobs/work.ts';
+import type { Services } from '../schema/context.ts';
+import type { Consoles } from './console.ts';
+import { createLateAnswer } from './late-answer.ts';
+import { sendLegacyJson } from './respond.ts';
+import { outcomeOf } from './rest-job.ts';
+import type { Exchange, Route } from './rest-route.ts';
+
+/** The branch that a request means which names none, where there is one of this name. */
+const ORIGINAL_DEFAULT_BRANCH = 'master';
+
+/** How long an answer waits until the console has been sent the last of the output. */
+const CONSOLE_GRACE_MS = 5000;
+
+/** `POST /repo/NAME/pull` and `POST /repo/NAME/exec`. */
+export function pullRoutes(
+  { jobs, repositories }: Services,
+  consoles: Consoles,
+  heartbeatSeconds: number,
+): readonly Route[] {
+  return [
+    {
+      method: 'POST',
+      path: /^\/repo\/([^/]+)\/pull$/,
+      looksForReplays: true,
+      async answer(exchange) {
+        const { caller, params, args } = exchange;
+        requireScope(caller, 'pull');
+        const served = repositories.get(params[0] ?? '');
+        const command = args.get('command') ?? null;
+        if (command !== null) {
+          requireScope(caller, 'run');
+          getCommand(served, command);
+        }
+        const branch = args.get('git_branch') ?? served.config.branch ?? null;
+        const hash = args.get('git_hash') ?? null;
+        await start(exchange, {
+          repo: served.name,
+          kind: 'PULL',
+          caller: caller.name,
+          trigger: 'rest',
+          branch: branch === null ? null : parseBranchName(branch),
+          preferredBranch: ORIGINAL_DEFAULT_BRANCH,
+          hash: hash === null ? null : parseAbbreviatedOid(hash),
+          strategy: served.config.strategy,
+          command,
+        });
+      },
+    },
+    {
+      method: 'POST',
+      path: /^\/repo\/([^/]+)\/exec$/,
+      looksForReplays: true,
+      async answer(exchange) {
+        const { caller, params, args } = exchange;
+        requireScope(caller, 'run');
+        const served = repositories.get(params[0] ?? '');
+        const { name } = getCommand(served, args.get('command') ?? '');
+        await start(exchange, {
+          repo: served.name,
+          kind: 'RUN',
+          caller: caller.name,
+          trigger: 'rest',
+          branch: null,
+          hash: null,
+          strategy: null,
+          command: name,
+        });
+      },
+    },
+  ];
+
+  async function start(exchange: Exchange, order: JobRequest): Promise<void> {
+    const { request, response, args, caller, signal } = exchange;
+    // Before the look for replays: two callers who ask for the same in the same second sign the same,
+    // and the second must hear what it would without a password.
+    if (jobs.isBusy(order.repo)) {
+      sendLegacyJson(request, response, { err_msg: 'repo is busying', ret: 'failure' });
+      return;
+    }
+    exchange.refuseReplay();
+    let job: Job;
+    try {
+      job = jobs.submit(order, 'REJECT');
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'BUSY')) throw error;
+      sendLegacyJson(request, response, { err_msg: error.message, ret: 'failure' });
+      return;
+    }
+    const location = { Location: `/jobs/${job.id}` };
+    const delivered = consoles.follow(args.get('console_id') ?? '', caller, job.id);
+    if ((args.get('block') ?? '0') === '0') {
+      sendLegacyJson(request, response, { err_msg: null, ret: 'success' }, location);
+      return;
+    }
+    using answer = createLateAnswer(response, location, heartbeatSeconds);
+    const done = await jobs.wait(job.id, signal);
+    // A client may close its console as soon as it has the answer.
+    const late = new AbortController();
+    await Promise.race([
+      delivered,
+      delay(CONSOLE_GRACE_MS, undefined, { signal: late.signal }).catch(() => undefined),
+    ]);
+    late.abort();
+    answer.send(outcomeOf(done));
+  }
+}
