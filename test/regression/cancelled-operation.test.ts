@@ -103,6 +103,32 @@ for (const [title, order] of [
   });
 }
 
+test('cancelling one pull does not end another one', async () => {
+  await using scene = await createScene();
+  await using other = await createScene();
+  const lifeline = await createLifeline(scene.fixture.path('pipe'));
+  const started = other.fixture.path('started');
+  const ssh = await writeScript(scene.fixture.path('ssh'), lifeline.hold, 'sleep 1000 &', 'wait');
+  await git(scene.copy, 'config', 'core.sshCommand', ssh);
+  await git(scene.copy, 'remote', 'set-url', 'origin', 'ssh://host/x');
+  const slow = await writeScript(
+    other.fixture.path('upload-pack'),
+    `until [ -e '${started}' ]; do :; done`,
+    'exec git-upload-pack "$@"',
+  );
+  await git(other.copy, 'config', 'remote.origin.uploadpack', slow);
+  const tip = await other.commit({ files: { a: lines('theirs') } });
+  const abort = new AbortController();
+  const pulling = other.pull();
+  const canceling = assert.rejects(scene.pull({ signal: abort.signal }), canceled);
+  await lifeline.held;
+  abort.abort();
+  await canceling;
+  await lifeline.released;
+  await runProgram('touch', started);
+  assert.equal((await pulling).after, tip);
+});
+
 test('git does not stand in the process group of the agent, where a Ctrl-C would reach it', async () => {
   const groups = '/proc/self/stat';
   if (!(await exists(groups))) return;
