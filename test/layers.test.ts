@@ -9,8 +9,20 @@ import { test } from 'node:test';
 
 /** What each part of src/ may import of ours besides itself. */
 const mayImport: Record<string, string[]> = {
-  main: ['agent', 'http', 'schema', 'jobs', 'git', 'auth', 'config', 'error', 'client'],
-  agent: ['http', 'schema', 'jobs', 'git', 'auth', 'config', 'error'],
+  main: [
+    'agent',
+    'http',
+    'schema',
+    'jobs',
+    'git',
+    'auth',
+    'config',
+    'error',
+    'client',
+    'log',
+    'host',
+  ],
+  agent: ['http', 'schema', 'jobs', 'git', 'auth', 'config', 'error', 'log'],
   http: ['schema', 'jobs', 'git', 'auth', 'config', 'error'],
   schema: ['jobs', 'git', 'auth', 'config', 'error'],
   jobs: ['git', 'auth', 'config', 'error'],
@@ -18,6 +30,8 @@ const mayImport: Record<string, string[]> = {
   auth: ['config', 'error'],
   config: ['error'],
   error: [],
+  log: [],
+  host: [],
   client: [], // what other programs import: carries nothing of the server with it
 };
 
@@ -33,13 +47,14 @@ const ownersOf: Record<string, string[]> = {
   ws: ['http'],
   'node:http': ['http'],
   commander: ['main'],
+  pino: ['log'],
 };
 
 /** The part of src/ a file belongs to: its folder, or for a file at the top its name. */
 function partOf(path: string): string {
   const name = path.split('/')[1]?.replace(/\.ts$/, '') ?? '';
   if (/^(main|index|cli\b.*)$/.test(name)) return 'main';
-  return /^config\b/.test(name) ? 'config' : name;
+  return /^(config|host)\b/.exec(name)?.[0] ?? name;
 }
 
 const statements = /^(?:import|export)\b(?:[^'"]*?\bfrom)?\s*'([^']+)'|\bimport\(\s*'([^']+)'/gm;
