@@ -11,8 +11,14 @@ import type { Repository } from './repository.ts';
  *   who types `git status` there.
  * - `operate`: fetch, checkout, merge in a working copy. They need the user's credentials, identity
  *   and hooks, as if the user had typed them.
+ * - `receive`: a push arrives over the network. The user's configuration is read, for a filter or an
+ *   identity may be named there that an update of the working tree needs; nothing that the repository
+ *   names runs, and no transport is allowed. Where its owner allows its hooks, a push is an `operate`.
  */
-export type GitIntent = 'read' | 'status' | 'operate';
+export type GitIntent = 'read' | 'status' | 'operate' | 'receive';
+
+/** Entries in order: of two with the same key git takes the last, or both where it keeps a list. */
+export type GitConfig = readonly (readonly [key: string, value: string])[];
 
 /** A child's environment: only what is named here reaches git, whatever the agent was started with. */
 const PASSED_ON = new Set([
@@ -67,6 +73,10 @@ export function gitEnvironment(
     env['SSH_ASKPASS_REQUIRE'] = 'force';
     // Unset unless configured, so that the user's own core.sshCommand keeps its say.
     if (sshCommand !== undefined) env['GIT_SSH_COMMAND'] = sshCommand;
+  } else if (intent === 'receive') {
+    // receive-pack is told the repository as an argument, and sets GIT_DIR itself.
+    env['GIT_ALLOW_PROTOCOL'] = 'none';
+    env['GIT_NO_LAZY_FETCH'] = '1';
   } else {
     env['GIT_ALLOW_PROTOCOL'] = 'none';
     env['GIT_NO_LAZY_FETCH'] = '1';
@@ -112,21 +122,30 @@ function configOf(repository: Repository, intent: GitIntent): [key: string, valu
     // CVE-2025-48385: a server must not say where the client writes.
     ['transfer.bundleURI', 'false'],
   ];
-  if (intent === 'operate') {
+  if (intent === 'operate' || intent === 'receive') {
     // Housekeeping must end with the job that started it, under its lock, not live on as a daemon.
     config.push(['gc.autoDetach', 'false'], ['maintenance.autoDetach', 'false']);
-  } else {
+  }
+  if (intent !== 'operate') {
     config.push(['core.hooksPath', '/dev/null'], ['log.showSignature', 'false']);
+  }
+  if (intent === 'receive') {
+    // A program that lists the refs of a borrowed object database; `#` hides the path git appends.
+    config.push(['core.alternateRefsCommand', 'exit 0 #']);
   }
   return config;
 }
 
-/** Configuration at command scope, which safe.directory accepts and every git program obeys (`-c` reaches only `git`). */
-function configVariables(config: readonly (readonly [string, string])[]): Record<string, string> {
-  const env: Record<string, string> = { GIT_CONFIG_COUNT: String(config.length) };
+/**
+ * Configuration at command scope, which safe.directory accepts and every git program obeys (`-c` reaches
+ * only `git`).
+ * @param first how many entries there are already
+ */
+export function configVariables(config: GitConfig, first = 0): Record<string, string> {
+  const env: Record<string, string> = { GIT_CONFIG_COUNT: String(first + config.length) };
   for (const [index, [key, value]] of config.entries()) {
-    env[`GIT_CONFIG_KEY_${index}`] = key;
-    env[`GIT_CONFIG_VALUE_${index}`] = value;
+    env[`GIT_CONFIG_KEY_${first + index}`] = key;
+    env[`GIT_CONFIG_VALUE_${first + index}`] = value;
   }
   return env;
 }

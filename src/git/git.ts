@@ -1,8 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import pLimit from 'p-limit';
 import { GitError, simpleGit, type SimpleGit } from 'simple-git';
-import { gitEnvironment, type GitIntent } from './environment.ts';
+import { configVariables, gitEnvironment, type GitConfig, type GitIntent } from './environment.ts';
 import { GitCommandError, type GitCommandFacts } from './git-command-error.ts';
+import { spawnGit, type GitProcess } from './git-process.ts';
 import { endGroup, signalGroup, withGroups } from './process-group.ts';
 import { redactUrls } from './redact.ts';
 import type { Repository } from './repository.ts';
@@ -36,6 +37,18 @@ export interface OperateOptions {
   readonly patienceMs?: number;
 }
 
+export interface SpawnOptions {
+  readonly intent: GitIntent;
+  /** Ends git and all that it started. */
+  readonly signal: AbortSignal;
+  /** On top of the intent's own, at command scope. Never from a request. */
+  readonly config?: GitConfig;
+  /** On top of the intent's own. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** How long an aborted child gets to end by itself, its input closed, before it is told to. Default: 0. */
+  readonly graceMs?: number;
+}
+
 /** The one door through which every git child is started. */
 export interface Git {
   /**
@@ -55,6 +68,15 @@ export interface Git {
     options: OperateOptions,
     action: (git: SimpleGit) => Promise<T>,
   ): Promise<T>;
+  /**
+   * Starts a command whose input and output are streams, in the git directory. Not limited.
+   * @throws GitCommandError when it cannot be started; how it ended is told, not thrown
+   */
+  spawn(
+    repository: Repository,
+    args: readonly string[],
+    options: SpawnOptions,
+  ): Promise<GitProcess>;
 }
 
 const MAX_STDOUT_BYTES = 64 * 1024 * 1024;
@@ -87,6 +109,16 @@ export function createGit(deps: {
         options,
         action,
       ),
+    spawn: async (repository, args, options) => {
+      const env = gitEnvironment(deps.host, repository, options.intent);
+      const more = configVariables(options.config ?? [], Number(env['GIT_CONFIG_COUNT']));
+      return await spawnGit(args, {
+        cwd: repository.gitDir,
+        env: { ...env, ...options.env, ...more },
+        signal: options.signal,
+        graceMs: options.graceMs ?? 0,
+      });
+    },
   };
 }
 

@@ -12,7 +12,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createGit } from '../../src/git/git.ts';
-import { gitEnvironment } from '../../src/git/environment.ts';
+import { gitEnvironment, type GitIntent } from '../../src/git/environment.ts';
 import { readHead } from '../../src/git/head.ts';
 import { openRepository } from '../../src/git/repository.ts';
 import { readStatus } from '../../src/git/status.ts';
@@ -130,7 +130,7 @@ test('each intent gets exactly the names that are written down here', async () =
   await using fixture = await createFixture();
   const repository = await openRepository(await initRepository(fixture.path('copy')));
   const host = Object.fromEntries([...HOSTILE_NAMES, ...FOR_OPERATIONS].map((name) => [name, 'x']));
-  const namesFor = (intent: 'read' | 'status' | 'operate'): string[] =>
+  const namesFor = (intent: GitIntent): string[] =>
     Object.keys(gitEnvironment({ ...host, PATH: '/bin', HOME: '/h' }, repository, intent))
       .filter((name) => !/^GIT_CONFIG_(?:KEY|VALUE)_\d+$/.test(name))
       .toSorted();
@@ -152,6 +152,7 @@ test('each intent gets exactly the names that are written down here', async () =
     namesFor('read'),
     [...always, ...reading, 'GIT_CONFIG_GLOBAL', 'GIT_CONFIG_NOSYSTEM'].toSorted(),
   );
+  assert.deepEqual(namesFor('receive'), [...always, 'GIT_NO_LAZY_FETCH'].toSorted());
   assert.deepEqual(
     namesFor('operate'),
     [...always, ...FOR_OPERATIONS, 'GIT_EDITOR', 'SSH_ASKPASS', 'SSH_ASKPASS_REQUIRE'].toSorted(),
