@@ -22,10 +22,11 @@ const mayImport: Record<string, string[]> = {
     'log',
     'host',
   ],
-  agent: ['http', 'schema', 'jobs', 'git', 'auth', 'config', 'error', 'log'],
-  http: ['schema', 'jobs', 'git', 'auth', 'config', 'error'],
+  agent: ['http', 'git-http', 'schema', 'jobs', 'git', 'auth', 'config', 'error', 'log'],
+  http: ['git-http', 'schema', 'jobs', 'git', 'auth', 'config', 'error'],
   schema: ['jobs', 'git', 'auth', 'config', 'error'],
   jobs: ['git', 'auth', 'config', 'error'],
+  'git-http': ['git', 'error'], // usable in anybody's server
   git: ['error'], // usable alone
   auth: ['config', 'error'],
   config: ['error'],
@@ -45,7 +46,7 @@ const ownersOf: Record<string, string[]> = {
   'graphql-yoga': ['http'],
   'graphql-ws': ['http', 'client'],
   ws: ['http'],
-  'node:http': ['http'],
+  'node:http': ['http', 'git-http'],
   commander: ['main'],
   pino: ['log'],
 };

@@ -1,0 +1,42 @@
+import type { Readable } from 'node:stream';
+import { createPktLineSplitter, type PktLine } from './pkt-line.ts';
+import { feed, finish, sendOutput, spawnService, type ServiceCall } from './service.ts';
+
+/** Answers a fetch: one round of its negotiation, or the pack. */
+export async function uploadPack(call: ServiceCall, body: Readable): Promise<void> {
+  const ended = new AbortController();
+  const signal = AbortSignal.any([call.signal, ended.signal]);
+  const child = await spawnService(call, '--stateless-rpc', { signal });
+  const watch = watchRequest(body);
+  const feeding = feed(body, child).then((error) => {
+    if (error !== null) ended.abort();
+    return error;
+  });
+  const opening = { contentType: 'application/x-git-upload-pack-result' };
+  const outcome = await sendOutput(child, call.response, opening);
+  const error = await feeding;
+  if (error !== null && !call.response.headersSent) throw error;
+  finish(call, outcome, opening, !watch.isWhole());
+}
+
+/** Reads along, to know whether a request that git cannot answer was cut short. */
+function watchRequest(body: Readable): { isWhole(): boolean } {
+  const splitter = createPktLineSplitter();
+  let last: PktLine | null = null;
+  let isOdd = false;
+  body.on('data', (piece: Buffer) => {
+    if (isOdd) return;
+    try {
+      for (const line of splitter.split(piece)) last = line;
+    } catch {
+      isOdd = true;
+    }
+  });
+  return {
+    // A request ends with a mark, or in version 0 with `done`.
+    isWhole: () =>
+      !isOdd &&
+      splitter.isBetweenLines() &&
+      (last === 'flush' || (Buffer.isBuffer(last) && /^done\n?$/.test(last.toString('latin1')))),
+  };
+}
