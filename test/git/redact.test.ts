@@ -39,5 +39,5 @@ test('takes no longer for lines that are made to be slow', () => {
   for (const part of ['a', '://', '://a:', 'a://b:c', '://a:b/', ':', '/', '@://:@/']) {
     redactUrls(part.repeat(65_536 / part.length));
   }
-  assert.ok(performance.now() - start < 1000);
+  assert.ok(performance.now() - start < 5000);
 });

@@ -12,8 +12,10 @@ import {
   git,
   initRepository,
   runGit,
+  runProgram,
   writeCommit,
 } from '../support/git-fixture.ts';
+import { readStatus } from '../../src/git/status.ts';
 import { headOfGit, linesOf, readAsGitDoes } from './status-oracle.ts';
 
 /** git's own answer to where the parts of a repository lie. */
@@ -266,3 +268,33 @@ test('opening starts no child and writes nothing', async () => {
   assert.deepEqual(await readFile(join(dir, '.git/config')), before);
   assert.equal((await runGit(dir, ['status', '--porcelain'])).length, 0);
 });
+
+const isRoot = process.getuid?.() === 0;
+
+test(
+  'a repository of another user is read, for the configuration names it',
+  { skip: !isRoot },
+  async () => {
+    await using fixture = await createFixture();
+    const { git: door } = await openDoor(fixture);
+    const dir = await initRepository(fixture.path('copy'));
+    const tip = await writeCommit(dir, { files: { a: '1' } });
+    await git(dir, 'reset', '--quiet', '--hard');
+    const linked = fixture.path('linked');
+    await git(dir, 'worktree', 'add', '--quiet', '-b', 'side', linked);
+    await runProgram('chown', '-R', '12345', dir, linked);
+    await assert.rejects(git(dir, 'status'), /dubious ownership/);
+    for (const path of [dir, linked]) {
+      const repository = await openRepository(path);
+      assert.equal((await readStatus(door, repository, untilDone)).head, tip);
+      assert.equal((await readHead(door, repository, untilDone)).oid, tip);
+      await door.operate(
+        repository,
+        { signal: untilDone, onOutput: () => undefined },
+        async (simple) => {
+          await simple.raw(['status']);
+        },
+      );
+    }
+  },
+);
