@@ -18,6 +18,11 @@ export interface Agent {
    * closed. Calling it again changes nothing.
    */
   stop(): Promise<void>;
+  /**
+   * Tells what jobs have started to end, without waiting for it: for who ends the process now. The jobs
+   * are INTERRUPTED when the next agent finds them.
+   */
+  abandon(): void;
 }
 
 export interface AgentDeps {
@@ -72,5 +77,14 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     journal[Symbol.dispose]();
     log.info('stopped');
   };
-  return { url, stop: async () => await (stopped ??= stop()) };
+  return {
+    url,
+    stop: async () => await (stopped ??= stop()),
+    abandon() {
+      for (const { name } of repositories.list()) {
+        const job = jobs.current(name);
+        if (job !== null) jobs.cancel(job.id);
+      }
+    },
+  };
 }

@@ -81,7 +81,10 @@ async function run(flags: GlobalOptions): Promise<void> {
   let signals = 0;
   const stop = (): void => {
     signals += 1;
-    if (signals > 1) process.exit(130);
+    if (signals > 1) {
+      agent.abandon();
+      process.exit(130);
+    }
     agent.stop().then(
       () => process.exit(0),
       (error: unknown) => {

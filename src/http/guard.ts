@@ -23,11 +23,8 @@ export function createGuard(options: {
   readonly hosts: readonly string[];
   readonly isOpen: boolean;
 }): Guard {
-  const isOurs = (host: string): boolean =>
-    isIP(host) !== 0 || // a rebound name is never an address
-    host === 'localhost' ||
-    host.endsWith('.localhost') ||
-    options.hosts.includes(host);
+  // A rebound name is never an address.
+  const isOurs = (host: string): boolean => isLocal(host) || options.hosts.includes(host);
   return {
     check(request) {
       const host = hostnameOf(`http://${request.headers.host ?? ''}`);
@@ -52,11 +49,19 @@ function checkOrigin(request: IncomingMessage, hosts: readonly string[]): void {
   }
   const name = hostnameOf(origin);
   const isSame = name !== null && origin.replace(/^\w+:\/\//, '') === host;
-  if (isSame || (name !== null && hosts.includes(name))) return;
+  if (isSame) return;
+  // Behind a proxy `Host` may be another one. Of an address that would let in what other programs serve
+  // on its other ports.
+  if (name !== null && hosts.includes(name) && !isLocal(name)) return;
   throw new AppError(
     'FORBIDDEN',
     `pages from ${JSON.stringify(origin)} may not do this: add their host to "hosts" in the configuration`,
   );
+}
+
+/** An address, or a name that always means this machine. */
+function isLocal(host: string): boolean {
+  return isIP(host) !== 0 || host === 'localhost' || host.endsWith('.localhost');
 }
 
 /** Lower-case and without port or brackets; null when it is no URL. */

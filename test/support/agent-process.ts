@@ -154,6 +154,9 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
     async [Symbol.asyncDispose]() {
       try {
         await stop('SIGTERM');
+        await until(() => processesOf(home).length === 0, 'all is gone', 1000).catch(
+          () => undefined,
+        );
         const left = processesOf(home);
         for (const each of left) process.kill(each.pid, 'SIGKILL');
         assert.deepEqual(left, [], 'the agent leaves no process behind');
