@@ -181,6 +181,7 @@ type Case = readonly [
 
 test('a folder that became a link is saved before a reset, and the link kept, as git has it', async () => {
   await using scene = await createScene();
+  await git(scene.copy, 'update-index', '--refresh');
   await rename(join(scene.copy, 'sub'), scene.fixture.path('sub'));
   await symlink('../sub', join(scene.copy, 'sub'));
   const tip = await scene.commit({ files: { a: lines('theirs') } });

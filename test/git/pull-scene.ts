@@ -1,6 +1,7 @@
 /** An origin, a working copy of it, and pulls as a job does them. */
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AppError, type ErrorCode } from '../../src/error.ts';
 import { parseBranchName } from '../../src/git/branch-name.ts';
@@ -10,7 +11,6 @@ import { parseAbbreviatedOid, type Oid } from '../../src/git/oid.ts';
 import { pull, type PullOrder, type PullResult, type PullStrategy } from '../../src/git/pull.ts';
 import { openRepository } from '../../src/git/repository.ts';
 import { openWorkingCopy } from '../../src/git/working-copy.ts';
-import { headOfGit } from './status-oracle.ts';
 import { openDoor, untilDone } from '../support/git-door.ts';
 import {
   cloneRepository,
@@ -69,8 +69,6 @@ export interface SceneOptions {
   /** Lines for the user's ~/.gitconfig. */
   readonly config?: string;
   readonly host?: Readonly<Record<string, string>>;
-  /** For `git clone`. */
-  readonly clone?: readonly string[];
 }
 
 /** Ten lines, so that changes at both ends merge. */
@@ -82,15 +80,15 @@ export async function createScene(options: SceneOptions = {}): Promise<Scene> {
   const fixture = await createFixture();
   const { git: door } = await openDoor(fixture, options);
   const { objectFormat = 'sha1' } = options;
-  const origin = await initRepository(fixture.path('origin.git'), { bare: true, objectFormat });
-  const first = await writeCommit(origin, {
-    files: { a: lines(), b: lines(), 'sub/c': lines() },
-    message: 'first',
-  });
-  const copy = await cloneRepository(origin, fixture.path('copy'), ...(options.clone ?? []));
-  const scene = openScene(door, copy);
+  const template = (templates[objectFormat] ??= createTemplate(objectFormat));
+  const { dir, first } = await template;
+  await cp(dir, fixture.dir, { recursive: true, preserveTimestamps: true });
+  const origin = fixture.path('origin.git');
+  const copy = fixture.path('copy');
+  const config = await readFile(join(copy, '.git/config'), 'utf8');
+  await writeFile(join(copy, '.git/config'), config.replaceAll(dir, fixture.dir));
   return {
-    ...scene,
+    ...openScene(door, copy),
     fixture,
     door,
     origin,
@@ -101,6 +99,22 @@ export async function createScene(options: SceneOptions = {}): Promise<Scene> {
       await fixture[Symbol.asyncDispose]();
     },
   };
+}
+
+/** What every scene begins as: copied, for git takes ten times as long to make it. */
+const templates: Partial<Record<string, ReturnType<typeof createTemplate>>> = {};
+
+async function createTemplate(
+  objectFormat: 'sha1' | 'sha256',
+): Promise<{ dir: string; first: Oid }> {
+  const fixture = await createFixture();
+  const { dir } = fixture;
+  process.on('exit', () => rmSync(dir, { recursive: true }));
+  const origin = await initRepository(fixture.path('origin.git'), { bare: true, objectFormat });
+  const files = { a: lines(), b: lines(), 'sub/c': lines() };
+  const first = await writeCommit(origin, { files, message: 'first' });
+  await cloneRepository(origin, fixture.path('copy'));
+  return { dir, first };
 }
 
 type WorkingCopyScene = Pick<Scene, 'commitHere' | 'write' | 'read' | 'pull' | 'refuse' | 'fail'>;
@@ -136,7 +150,12 @@ export function openScene(door: Git, copy: string): WorkingCopyScene {
     );
     // What it says it did is what it did.
     assert.deepEqual(ready, [result.before]);
-    assert.deepEqual(await headOfGit(copy), { branch: result.branch, oid: result.after });
+    assert.equal(await git(copy, 'rev-parse', 'HEAD'), result.after);
+    const head = await readFile(join(repository.gitDir, 'HEAD'), 'utf8');
+    assert.equal(
+      head,
+      result.branch === null ? `${result.after}\n` : `ref: refs/heads/${result.branch}\n`,
+    );
     return { ...result, said, output: Buffer.concat(output).toString() };
   };
   return {
