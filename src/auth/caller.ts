@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isLoopback, scopes, type Config, type Scope } from '../config.ts';
 import { AppError } from '../error.ts';
+import { createReplayGuard } from './replay-guard.ts';
 import { verifySignature, type Signature, type SignedRequest } from './signature.ts';
 
 /** Who asks, and what that one may do. */
@@ -30,6 +31,12 @@ export interface Authenticator {
    * @throws AppError UNAUTHENTICATED when credentials were given and are wrong
    */
   authenticate(credentials: Credentials): Caller;
+  /**
+   * Takes note that a request of this caller changes something. false when it is a signed one that came
+   * before: then somebody may only have listened.
+   * @throws AppError LIMIT_EXCEEDED
+   */
+  spend(caller: Caller): boolean;
 }
 
 export function createAuthenticator(
@@ -37,8 +44,9 @@ export function createAuthenticator(
 ): Authenticator {
   const { password: expected } = config;
   const anonymous: Caller = { name: 'anonymous', scopes: anonymousScopes(config) };
-  if (expected === undefined) return { authenticate: () => anonymous };
+  if (expected === undefined) return { authenticate: () => anonymous, spend: () => true };
 
+  const replays = createReplayGuard();
   const expectedDigest = digest(expected);
   const matches = (given: string | null | undefined): boolean =>
     given != null && timingSafeEqual(digest(given), expectedDigest);
@@ -47,7 +55,14 @@ export function createAuthenticator(
       if (matches(password)) return { name: 'password', scopes };
       if (signed !== undefined) {
         const signature = verifySignature(signed, expected, Date.now());
-        return { name: 'password', scopes, signature };
+        if (!signature.isAmbiguous) return { name: 'password', scopes, signature };
+        // Who hears it must not be able to use it for what else it could mean.
+        replays.spend(signature);
+        throw new AppError(
+          'UNAUTHENTICATED',
+          'these arguments cannot be signed, for their signed text could be read as others: ' +
+            'use no "=" or "&" in a name, and no "&" before a "=" in a value, or send the password itself',
+        );
       }
       if (authorization !== undefined && matches(secretOf(authorization))) {
         return { name: 'password', scopes };
@@ -55,6 +70,7 @@ export function createAuthenticator(
       if (password === undefined && authorization === undefined) return anonymous;
       throw new AppError('UNAUTHENTICATED', 'the credentials are wrong');
     },
+    spend: ({ signature }) => signature === undefined || replays.spend(signature),
   };
 }
 

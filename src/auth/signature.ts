@@ -17,6 +17,8 @@ export interface SignedRequest {
 /** A signature that was found right. */
 export interface Signature {
   readonly sign: string;
+  /** The signed text could be read as other arguments than these, so it proves nothing. */
+  readonly isAmbiguous: boolean;
   /** When its time has run out; milliseconds since 1970. */
   readonly expiresAt: number;
 }
@@ -39,8 +41,8 @@ export function signatureOf(
 }
 
 /**
- * Checks a signed request. Where the original was too generous this refuses: a repeated name (it signed
- * the first value and obeyed the last), and arguments whose signed text could be read as others.
+ * Checks a signed request. A repeated name is refused: the original signed the first value and obeyed the
+ * last.
  * @param now milliseconds since 1970
  * @throws AppError UNAUTHENTICATED
  */
@@ -60,12 +62,6 @@ export function verifySignature(request: SignedRequest, password: string, now: n
   }
   args.delete('sign');
   const signed = sortArguments(args);
-  if (!isUnambiguous(signed)) {
-    throw refusal(
-      'these arguments cannot be signed, for their signed text could be read as others: ' +
-        'use no "=" or "&" in a name, and no "&" before a "=" in a value, or send the password itself',
-    );
-  }
   if (Math.abs(Number(time) - Math.floor(now / 1000)) > WINDOW_SECONDS) {
     throw refusal(
       `the signature's time is not within ${WINDOW_SECONDS} seconds of the agent's, ` +
@@ -82,7 +78,8 @@ export function verifySignature(request: SignedRequest, password: string, now: n
       'the signature is wrong: see docs/rest.md for what is signed, and check the password',
     );
   }
-  return { sign, expiresAt: (Number(time) + WINDOW_SECONDS + 1) * 1000 };
+  const expiresAt = (Number(time) + WINDOW_SECONDS + 1) * 1000;
+  return { sign, isAmbiguous: !isUnambiguous(signed), expiresAt };
 }
 
 /** By code points, as Python does, which is by the bytes of UTF-8. */

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Authenticator } from '../auth/caller.ts';
-import { createReplayGuard } from '../auth/replay-guard.ts';
 import { AppError } from '../error.ts';
 import type { Services } from '../schema/context.ts';
 import type { Consoles } from './console.ts';
@@ -31,7 +30,6 @@ export function createRestHandler(
   consoles: Consoles,
   heartbeatSeconds: number,
 ): RestHandler {
-  const replays = createReplayGuard();
   const routes: readonly (Route | PublicRoute)[] = [
     rootRoute,
     ...statusRoutes(services),
@@ -58,8 +56,7 @@ export function createRestHandler(
       return;
     }
     const caller = authenticateRequest(authenticator, request, path, args);
-    const { signature } = caller;
-    const isReplay = route.method !== 'GET' && signature !== undefined && !replays.spend(signature);
+    const isReplay = route.method !== 'GET' && !authenticator.spend(caller);
     const refuseReplay = (): void => {
       if (!isReplay) return;
       throw new AppError(
