@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { readAccessFile } from './auth/access-file.ts';
 import { createAuthenticator } from './auth/caller.ts';
 import type { Config } from './config.ts';
 import { createGit } from './git/git.ts';
+import { createGitRoutes } from './http/git.ts';
+import { openGitBase } from './http/git-base.ts';
 import { createHttpServer } from './http/server.ts';
 import { openJournal } from './jobs/journal.ts';
 import { createJobs } from './jobs/jobs.ts';
@@ -34,7 +37,7 @@ export interface AgentDeps {
 
 /**
  * Builds everything from a configuration and starts it. Resolves once requests are answered.
- * @throws AppError NOT_FOUND (a repository), BUSY (the port, or the state folder)
+ * @throws AppError NOT_FOUND (a repository, `git_base`), BAD_USER_INPUT (the access file), BUSY (the port, or the state folder)
  */
 export async function startAgent({ config, host, log }: AgentDeps): Promise<Agent> {
   const onBug = (error: unknown, facts: object = {}): string => {
@@ -43,6 +46,9 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     return id;
   };
   const repositories = await openRepositories(config.repos);
+  const gitBase = config.gitBase === undefined ? null : await openGitBase(config.gitBase);
+  const accessFile =
+    config.accessfile === undefined ? null : await readAccessFile(config.accessfile);
   const git = createGit({ host, maxChildren: config.limits.gitChildren });
   const journal = openJournal(config.stateDir);
   const jobs = createJobs({
@@ -55,9 +61,12 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     killSeconds: config.timeouts.killSeconds,
     onBug: (error, { id, repo }) => onBug(error, { job: id, repo }),
   });
+  const services = { git, repositories, jobs };
+  const authenticator = createAuthenticator(config, accessFile);
   const server = createHttpServer({
-    services: { git, repositories, jobs },
-    authenticator: createAuthenticator(config),
+    services,
+    authenticator,
+    git: createGitRoutes(services, authenticator, gitBase, config, onBug),
     hosts: [config.bindIp, ...config.hosts],
     heartbeatSeconds: config.timeouts.heartbeatSeconds,
     onBug,

@@ -15,6 +15,9 @@ interface GlobalOptions {
   readonly bindIp?: string;
   readonly stateDir?: string;
   readonly insecure?: boolean;
+  readonly gitBase?: string;
+  readonly accessfile?: string;
+  readonly realm?: string;
 }
 
 const packageRoot = fileURLToPath(new URL('..', import.meta.url));
@@ -50,6 +53,12 @@ function createProgram(): Command {
     .option('-p, --port <port>', 'port to listen on; 0 takes any free one')
     .option('--bind-ip <address>', 'address to listen on')
     .option('--state-dir <dir>', 'where the journal and the outputs are kept')
+    .option(
+      '--git-base <dir>',
+      'serve every repository below this folder to git, as gittornado did',
+    )
+    .option('--accessfile <file>', 'INI file that says who may push where')
+    .option('--realm <text>', 'what git asks the password for')
     .option('--insecure', 'listen on other addresses than loopback without any credentials')
     .action(async (_options, command: Command) => {
       await run(command.optsWithGlobals<GlobalOptions>());

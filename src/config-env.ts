@@ -13,6 +13,9 @@ export interface ConfigFlags {
   readonly bindIp?: string | undefined;
   readonly port?: string | number | undefined;
   readonly stateDir?: string | undefined;
+  readonly gitBase?: string | undefined;
+  readonly accessfile?: string | undefined;
+  readonly realm?: string | undefined;
   /** Listen beyond loopback although nobody has to show credentials. */
   readonly insecure?: boolean | undefined;
 }
@@ -77,6 +80,9 @@ export function overlayFlags(root: ConfigNode, flags: ConfigFlags, cwd: string):
     ['--bind-ip', 'bind_ip', flags.bindIp],
     ['--port', 'port', flags.port],
     ['--state-dir', 'state_dir', flags.stateDir],
+    ['--git-base', 'git_base', flags.gitBase],
+    ['--accessfile', 'accessfile', flags.accessfile],
+    ['--realm', 'realm', flags.realm],
   ];
   return given.reduce((result, [flag, key, value]) => {
     if (value === undefined) return result;
@@ -117,6 +123,8 @@ function listVariables(): ReadonlyMap<string, Variable> {
   return variables;
 }
 
+const PATHS: ReadonlySet<string> = new Set(['state_dir', 'git_base', 'accessfile']);
+
 /** What is no number stays text, for the schema to refuse. */
 function parseValue(path: readonly string[], text: string, type: string, cwd: string): unknown {
   if (type === 'integer' || type === 'number')
@@ -128,7 +136,7 @@ function parseValue(path: readonly string[], text: string, type: string, cwd: st
       .filter((item) => item !== '');
   if (type === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
   // In the file a path is relative to the file; here, to where the user stands.
-  return path[0] === 'state_dir' && /^[^~$]/.test(text) ? resolve(cwd, text) : text;
+  return PATHS.has(path[0] ?? '') && /^[^~$]/.test(text) ? resolve(cwd, text) : text;
 }
 
 async function readSecret(path: string): Promise<string | null> {

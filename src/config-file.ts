@@ -55,7 +55,7 @@ export async function loadConfig({
   env,
   cwd,
 }: LoadOptions): Promise<LoadedConfig> {
-  const source = await findSource(file, cwd);
+  const source = await findSource(file, cwd, flags.gitBase);
   if (source.root === null) throw new ConfigError(source.problems);
 
   const overlay = await overlayEnvironment(source.root, env, cwd);
@@ -76,10 +76,15 @@ export async function loadConfig({
     throw new ConfigError(problems.filter(isFirstOfItsPlace));
 
   const { bind_ip, port, password, anonymous, state_dir, hosts, limits, timeouts } = parsed.data;
+  const { git_base, accessfile, realm, git_http } = parsed.data;
   const config: Config = {
     file: source.file,
     bindIp: bind_ip,
     port,
+    ...(git_base !== undefined && { gitBase: resolvePath(git_base, folder, env) }),
+    ...(accessfile !== undefined && { accessfile: resolvePath(accessfile, folder, env) }),
+    realm,
+    gitHttp: git_http,
     ...(password !== undefined && { password }),
     ...(anonymous !== undefined && { anonymous }),
     stateDir: state_dir === undefined ? defaultStateDir(env) : resolvePath(state_dir, folder, env),
@@ -107,7 +112,12 @@ interface Source extends ParsedConfig {
   readonly file: string | null;
 }
 
-async function findSource(given: string | undefined, cwd: string): Promise<Source> {
+/** @param gitBase of the command line: with it and without a file, nothing else is served */
+async function findSource(
+  given: string | undefined,
+  cwd: string,
+  gitBase: string | undefined,
+): Promise<Source> {
   const file = resolve(cwd, given ?? 'config.json');
   const shown = given ?? 'config.json';
   const content = await readFile(file).catch((error: unknown) => error);
@@ -129,8 +139,8 @@ async function findSource(given: string | undefined, cwd: string): Promise<Sourc
     );
   }
 
-  const found = await discoverRepositories(cwd);
-  if (found.size === 0) {
+  const found = gitBase === undefined ? await discoverRepositories(cwd) : new Map<string, string>();
+  if (found.size === 0 && gitBase === undefined) {
     const message =
       'there is no config.json here, and no git repository in or around this folder; go to a repository, ' +
       'name a config with "-c FILE", or make one with "gitagent write"';
@@ -203,7 +213,7 @@ function describeFolder(path: string, state: Exclude<FolderState, { kind: 'repos
 }
 
 /** Keys that make callers show who they are. */
-const credentialKeys = ['password'];
+const credentialKeys = ['password', 'accessfile'];
 
 /** An agent runs commands: one that the network reaches must ask who is there. */
 function checkExposure(root: ConfigNode): ConfigProblem[] {
@@ -214,7 +224,7 @@ function checkExposure(root: ConfigNode): ConfigProblem[] {
   if (credentialKeys.some((key) => findNode(root, [key]) !== null)) return [];
   const message =
     `without a password everybody who reaches ${JSON.stringify(bindIp.value)} could change the repositories and run their commands; ` +
-    'set "password", or listen on 127.0.0.1, or accept it with --insecure';
+    'set "password" or "accessfile", or listen on 127.0.0.1, or accept it with --insecure';
   return [{ place: placeOfValue(root, path), path, message }];
 }
 

@@ -37,6 +37,13 @@ export interface Config {
   readonly hosts: readonly string[];
   readonly limits: LimitConfig;
   readonly timeouts: TimeoutConfig;
+  /** Every repository below this folder is served to git as well; absolute. */
+  readonly gitBase?: string;
+  /** Who may push where; absolute. */
+  readonly accessfile?: string;
+  /** What a 401 names, so that people know which password is meant. */
+  readonly realm: string;
+  readonly gitHttp: GitHttpConfig;
   /** The caller of `loadConfig` accepted an agent that is open to the network without credentials. */
   readonly insecure: boolean;
   /** In the order of the file. */
@@ -57,6 +64,7 @@ export interface RepoConfig {
 
 export type LimitConfig = Readonly<z.output<typeof limitSchema>>;
 export type TimeoutConfig = Readonly<z.output<typeof timeoutSchema>>;
+export type GitHttpConfig = Readonly<z.output<typeof gitHttpSchema>>;
 
 const repoSchema = z
   .strictObject({
@@ -169,6 +177,35 @@ const timeoutSchema = z
     heartbeatSeconds: heartbeat,
   }));
 
+const gitHttpSchema = z
+  .strictObject({
+    read: z
+      .enum(['anyone', 'scope', 'nobody'])
+      .exactOptional()
+      .describe(
+        'Who may clone and fetch: anyone, callers with the scope read ("scope"), or nobody. Default: anyone where there is an accessfile, else scope.',
+      ),
+    write: z
+      .enum(['scope', 'nobody'])
+      .default('scope')
+      .describe(
+        'Who may push: callers with the scope push and those whom the accessfile lets, or nobody.',
+      ),
+    dumb: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether the dumb protocol is served too. It gives away every object there is, also those that no ref reaches.',
+      ),
+    hooks: z
+      .boolean()
+      .default(true)
+      .describe(
+        "Whether the repositories' own hooks run on a push. Say false where others can write to those folders.",
+      ),
+  })
+  .describe('Git over HTTP.');
+
 /**
  * The one description of the configuration file. The environment's variables, the JSON Schema and
  * the "did you mean" of a mistake are derived from it, so a new key is added here and nowhere else.
@@ -238,6 +275,29 @@ export const configSchema = z.strictObject({
     )
     .default([])
     .describe('Names under which the agent may be addressed, besides loopback and bind_ip.'),
+  git_base: z
+    .string()
+    .min(1)
+    .refine(noNul, nulMessage)
+    .exactOptional()
+    .describe(
+      'Folder whose repositories, however deep, can all be cloned, and pushed to: absolute, or relative to this file.',
+    ),
+  accessfile: z
+    .string()
+    .min(1)
+    .refine(noNul, nulMessage)
+    .exactOptional()
+    .describe(
+      'INI file that says who may push: [users] NAME = PASSWORD, [access] NAME = REPOSITORY, REPOSITORY. Everyone may read then.',
+    ),
+  realm: z
+    .string()
+    .min(1)
+    .regex(/^[ !#-[\]-~]*$/, 'must be printable ASCII without " and \\')
+    .default('GitAgent')
+    .describe('What people are asked the password for.'),
+  git_http: gitHttpSchema.prefault({}),
   limits: limitSchema.prefault({}),
   timeouts: timeoutSchema.prefault({}),
 });

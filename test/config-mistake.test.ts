@@ -280,7 +280,7 @@ const cases: readonly Case[] = [
     title: 'listening beyond loopback without a password is refused',
     text: around('"bind_ip": "0.0.0.0"'),
     expected: [
-      'config.json:3:14: bind_ip: without a password everybody who reaches "0.0.0.0" could change the repositories and run their commands; set "password", or listen on 127.0.0.1, or accept it with --insecure',
+      'config.json:3:14: bind_ip: without a password everybody who reaches "0.0.0.0" could change the repositories and run their commands; set "password" or "accessfile", or listen on 127.0.0.1, or accept it with --insecure',
     ],
   },
   {

@@ -17,7 +17,9 @@ test('defaults fill what a file leaves out, and absent keys stay absent', async 
     stateDir: join(folder.path, '.local/state/gitagent'),
     hosts: [],
     limits: { gitChildren: 4, queue: 100, outputChunkBytes: 65_536 },
-    timeouts: { drainSeconds: 30, killSeconds: 5 },
+    timeouts: { drainSeconds: 30, killSeconds: 5, heartbeatSeconds: 25 },
+    realm: 'GitAgent',
+    gitHttp: { write: 'scope', dumb: false, hooks: true },
     insecure: false,
     repos: [{ name: 'demo', path, commands: new Map(), strategy: 'ff-only' }],
   });
@@ -38,7 +40,11 @@ test('every key arrives', async () => {
       state_dir: 'state',
       hosts: ['Git.Example.com', '::2'],
       limits: { git_children: 2, queue: 0, output_chunk: 4096 },
-      timeouts: { drain: 0, kill: 0.5 },
+      timeouts: { drain: 0, kill: 0.5, heartbeat: 1 },
+      git_base: 'repos',
+      accessfile: '/etc/access.ini',
+      realm: 'my git repos',
+      git_http: { read: 'scope', write: 'nobody', dumb: true, hooks: false },
       repo: {
         demo: {
           repo_path: path,
@@ -64,7 +70,11 @@ test('every key arrives', async () => {
     stateDir: join(folder.path, 'state'),
     hosts: ['git.example.com', '::2'],
     limits: { gitChildren: 2, queue: 0, outputChunkBytes: 4096 },
-    timeouts: { drainSeconds: 0, killSeconds: 0.5 },
+    timeouts: { drainSeconds: 0, killSeconds: 0.5, heartbeatSeconds: 1 },
+    gitBase: join(folder.path, 'repos'),
+    accessfile: '/etc/access.ini',
+    realm: 'my git repos',
+    gitHttp: { read: 'scope', write: 'nobody', dumb: true, hooks: false },
     insecure: false,
     repos: [
       {

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isLoopback, scopes, type Config, type Scope } from '../config.ts';
 import { AppError } from '../error.ts';
+import type { AccessFile } from './access-file.ts';
 import { createReplayGuard } from './replay-guard.ts';
 import { verifySignature, type Signature, type SignedRequest } from './signature.ts';
 
@@ -10,6 +11,8 @@ export interface Caller {
   readonly name: string;
   /** What it may do on every repository it knows of. */
   readonly scopes: readonly Scope[];
+  /** Of a user of the access file: whether that lets it push there, besides the scope `push`. */
+  readonly mayPush?: (repo: string) => boolean;
   /** What it proved itself with, when that is good for this one request only. */
   readonly signature?: Signature;
 }
@@ -39,21 +42,36 @@ export interface Authenticator {
   spend(caller: Caller): boolean;
 }
 
+/** What decides who callers are. */
+type AccessConfig = Pick<Config, 'password' | 'anonymous' | 'bindIp' | 'insecure'>;
+
 export function createAuthenticator(
-  config: Pick<Config, 'password' | 'anonymous' | 'bindIp' | 'insecure'>,
+  config: AccessConfig,
+  accessFile: AccessFile | null = null,
 ): Authenticator {
   const { password: expected } = config;
-  const anonymous: Caller = { name: 'anonymous', scopes: anonymousScopes(config) };
-  if (expected === undefined) return { authenticate: () => anonymous, spend: () => true };
+  const anonymous: Caller = {
+    name: 'anonymous',
+    scopes: anonymousScopes(config, accessFile !== null),
+  };
+  if (expected === undefined && accessFile === null) {
+    return { authenticate: () => anonymous, spend: () => true };
+  }
 
   const replays = createReplayGuard();
-  const expectedDigest = digest(expected);
+  const expectedDigest = expected === undefined ? null : digest(expected);
   const matches = (given: string | null | undefined): boolean =>
-    given != null && timingSafeEqual(digest(given), expectedDigest);
+    given != null && expectedDigest !== null && timingSafeEqual(digest(given), expectedDigest);
+  const findUser = (authorization: string): Caller | null => {
+    const [user, password] = readBasic(authorization) ?? [];
+    if (user === undefined || password === undefined) return null;
+    if (accessFile?.knows(user, password) !== true) return null;
+    return { name: user, scopes: ['read'], mayPush: (repo) => accessFile.mayPush(user, repo) };
+  };
   return {
     authenticate({ authorization, password, signed }) {
       if (matches(password)) return { name: 'password', scopes };
-      if (signed !== undefined) {
+      if (signed !== undefined && expected !== undefined) {
         const signature = verifySignature(signed, expected, Date.now());
         if (!signature.isAmbiguous) return { name: 'password', scopes, signature };
         // Who hears it must not be able to use it for what else it could mean.
@@ -64,10 +82,14 @@ export function createAuthenticator(
             'use no "=" or "&" in a name, and no "&" before a "=" in a value, or send the password itself',
         );
       }
-      if (authorization !== undefined && matches(secretOf(authorization))) {
-        return { name: 'password', scopes };
+      if (authorization !== undefined) {
+        if (matches(secretOf(authorization))) return { name: 'password', scopes };
+        const user = findUser(authorization);
+        if (user !== null) return user;
       }
-      if (password === undefined && authorization === undefined) return anonymous;
+      if (password === undefined && authorization === undefined && signed === undefined) {
+        return anonymous;
+      }
       throw new AppError('UNAUTHENTICATED', 'the credentials are wrong');
     },
     spend: ({ signature }) => signature === undefined || replays.spend(signature),
@@ -86,22 +108,26 @@ export function requireScope(caller: Caller, scope: Scope): void {
 }
 
 /** DESIGN section 3: everything on loopback while no credentials are configured, else nothing. */
-function anonymousScopes(
-  config: Pick<Config, 'password' | 'anonymous' | 'bindIp' | 'insecure'>,
-): readonly Scope[] {
+function anonymousScopes(config: AccessConfig, hasAccessFile: boolean): readonly Scope[] {
   if (config.anonymous !== undefined) return config.anonymous;
-  const isOpen = config.password === undefined && (isLoopback(config.bindIp) || config.insecure);
+  const hasCredentials = config.password !== undefined || hasAccessFile;
+  const isOpen = !hasCredentials && (isLoopback(config.bindIp) || config.insecure);
   return isOpen ? scopes : [];
 }
 
-/** The secret in `Basic` (RFC 7617; the user's name does not matter) or `Bearer` (RFC 6750); null when there is none. */
+/** The secret in `Basic` (the user's name does not matter) or `Bearer` (RFC 6750); null when there is none. */
 function secretOf(authorization: string): string | null {
-  const [, scheme = '', value = ''] = /^(\S+) +(\S+) *$/.exec(authorization) ?? [];
-  if (scheme.toLowerCase() === 'bearer') return value;
-  if (scheme.toLowerCase() !== 'basic') return null;
+  const bearer = /^bearer +(\S+) *$/i.exec(authorization)?.[1];
+  return bearer ?? readBasic(authorization)?.[1] ?? null;
+}
+
+/** RFC 7617: base64 of `user:password`, where only the password may contain colons. */
+function readBasic(authorization: string): [user: string, password: string] | null {
+  const value = /^basic +(\S+) *$/i.exec(authorization)?.[1];
+  if (value === undefined) return null;
   const pair = Buffer.from(value, 'base64').toString('utf8');
   const colon = pair.indexOf(':');
-  return colon === -1 ? null : pair.slice(colon + 1);
+  return colon === -1 ? null : [pair.slice(0, colon), pair.slice(colon + 1)];
 }
 
 /** Of equal length whatever was given, as `timingSafeEqual` needs. */

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { requireScope, type Authenticator } from '../auth/caller.ts';
 import { AppError } from '../error.ts';
+import type { GitHttpHandler } from '../git-http/index.ts';
 import type { Services } from '../schema/context.ts';
 import { answerClientErrors } from './client-error.ts';
 import { createConsoles } from './console.ts';
@@ -17,6 +18,8 @@ import { createRestHandler } from './rest.ts';
 export interface HttpServerDeps {
   readonly services: Services;
   readonly authenticator: Authenticator;
+  /** Answers what git asks, and hands on the rest. */
+  readonly git: GitHttpHandler;
   /** Names besides loopback that the agent answers to. */
   readonly hosts: readonly string[];
   /** After so many seconds of silence something is sent, so that proxies keep a connection. */
@@ -25,7 +28,7 @@ export interface HttpServerDeps {
   readonly onBug: (error: unknown) => string;
 }
 
-/** The one port: REST, GraphQL, their sockets, health. */
+/** The one port: REST, GraphQL, their sockets, git, health. */
 export interface HttpServer {
   /** Resolves with the address once requests are answered. Port 0 takes any free one. */
   listen(host: string, port: number): Promise<{ readonly port: number; readonly url: string }>;
@@ -59,6 +62,11 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
       return;
     }
     guard.check(request);
+    let isGit = true;
+    deps.git(request, response, () => {
+      isGit = false; // Called at once, or not at all.
+    });
+    if (isGit) return;
     if (path === '/graphql') {
       const caller = authenticator.authenticate({ authorization: request.headers.authorization });
       if (wantsPage(request)) {
@@ -135,6 +143,7 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
         server.closeAllConnections();
       }, CLOSE_GRACE_MS);
       await Promise.all([closed, graphql.close(CLOSE_GRACE_MS), consoles.close(CLOSE_GRACE_MS)]);
+      await deps.git.close();
       clearTimeout(timer);
     },
   };

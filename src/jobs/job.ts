@@ -2,8 +2,11 @@ import type { Oid } from '../git/oid.ts';
 import type { Progress } from '../git/progress.ts';
 import type { PullStrategy } from '../git/pull.ts';
 
-export const JOB_KINDS = ['PULL', 'RUN'] as const;
-/** PULL brings a working copy up to date and may run a command after it; RUN only runs a command. */
+export const JOB_KINDS = ['PULL', 'RUN', 'PUSH'] as const;
+/**
+ * PULL brings a working copy up to date and may run a command after it; RUN only runs a command; PUSH is
+ * a push by git that changes the checked-out branch, and with it the working tree.
+ */
 export type JobKind = (typeof JOB_KINDS)[number];
 
 export const JOB_STATES = [
@@ -33,7 +36,7 @@ export interface JobRequest {
   readonly kind: JobKind;
   /** Who asked, as `auth` names them. */
   readonly caller: string;
-  /** Through what: `graphql`, `rest`. */
+  /** Through what: `graphql`, `rest`, `git`. */
   readonly trigger: string;
   readonly branch: string | null;
   /** Goes before the default branch where one of this name exists. Not in the journal: it only matters to begin. */

@@ -9,15 +9,19 @@ import type { JobFilter, Journal } from './journal.ts';
 import type { OutputChunk, OutputLog, OutputLogs } from './output-log.ts';
 import type { Repositories, ServedRepository } from './repositories.ts';
 import { createRepositoryLock, type RepositoryLock } from './repository-lock.ts';
-import { getCommand, workOnJob } from './work.ts';
+import { getCommand, workOnJob, type JobContext } from './work.ts';
+
+/** Does a job's work. What it throws is why the job did not succeed. */
+export type JobWork = (context: JobContext) => Promise<void>;
 
 export interface Jobs {
   /**
    * Accepts a job: it is in the journal, and the repository is busy, when this returns.
    * @throws AppError BUSY (another job holds the lock and `ifBusy` is REJECT, or the agent is stopping),
    * LIMIT_EXCEEDED (too many wait), BAD_USER_INPUT (no such command), NOT_FOUND (no such repository)
+   * @param work what the job does; when left out, the pull or command that was asked for
    */
-  submit(request: JobRequest, ifBusy: 'REJECT' | 'WAIT'): Job;
+  submit(request: JobRequest, ifBusy: 'REJECT' | 'WAIT', work?: JobWork): Job;
   /** null when no job has this id. */
   find(id: string): Job | null;
   list(filter: JobFilter): Job[];
@@ -124,13 +128,17 @@ export function createJobs(deps: JobsDeps): Jobs {
     };
   }
 
-  async function work(entry: LiveJob, served: ServedRepository): Promise<() => void> {
+  async function work(
+    entry: LiveJob,
+    served: ServedRepository,
+    doWork: JobWork,
+  ): Promise<() => void> {
     update(entry, { state: 'RUNNING', startedAt: Date.now() });
     record(entry.job);
     const { signal } = entry.controller;
     try {
       signal.throwIfAborted();
-      await workOnJob({
+      await doWork({
         get job() {
           return entry.job;
         },
@@ -182,7 +190,7 @@ export function createJobs(deps: JobsDeps): Jobs {
   }
 
   const jobs: Jobs = {
-    submit(request, ifBusy) {
+    submit(request, ifBusy, doWork = workOnJob) {
       const served = repositories.get(request.repo);
       const lock = lockOf(served.name);
       if (request.command !== null) getCommand(served, request.command);
@@ -212,7 +220,7 @@ export function createJobs(deps: JobsDeps): Jobs {
       live.set(job.id, entry);
       lock.add({
         id: job.id,
-        run: async () => await work(entry, served),
+        run: async () => await work(entry, served, doWork),
       });
       return entry.job;
     },

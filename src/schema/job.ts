@@ -14,6 +14,7 @@ import { RepoType } from './repo.ts';
 const KIND_DESCRIPTIONS = {
   PULL: { description: 'Brings a working copy up to date, and may run a command after it.' },
   RUN: { description: 'Only runs a command.' },
+  PUSH: { description: 'A push by git that changes the checked-out branch and the working tree.' },
 } as const satisfies Record<Kind, unknown>;
 
 const STATE_DESCRIPTIONS = {
@@ -90,7 +91,7 @@ builder.node(JobType, {
     kind: t.expose('kind', { type: JobKind, description: 'What it does.' }),
     state: t.expose('state', { type: JobStateType, description: 'How far it is.' }),
     caller: t.exposeString('caller', { description: 'Who asked for it.' }),
-    trigger: t.exposeString('trigger', { description: 'Through what: `graphql`, `rest`.' }),
+    trigger: t.exposeString('trigger', { description: 'Through what: `graphql`, `rest`, `git`.' }),
     branch: t.exposeString('branch', {
       nullable: true,
       description:

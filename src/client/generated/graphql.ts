@@ -40,6 +40,8 @@ export type IfBusy =
 export type JobKind =
   /** Brings a working copy up to date, and may run a command after it. */
   | 'PULL'
+  /** A push by git that changes the checked-out branch and the working tree. */
+  | 'PUSH'
   /** Only runs a command. */
   | 'RUN';
 
