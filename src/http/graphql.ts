@@ -30,6 +30,8 @@ const MAX_BODY_BYTES = 1024 * 1024;
 /** Known before an operation starts, on either transport. */
 interface TransportContext {
   readonly caller: Caller;
+  /** Where the client reached the agent, such as `http://127.0.0.1:10000`. */
+  readonly baseUrl: string;
   /** Only of a socket; over HTTP the request has its own. */
   readonly socketClosed?: AbortSignal;
 }
@@ -52,8 +54,8 @@ export function createGraphQLHandler(
   const yoga = createYoga<TransportContext>({
     schema,
     graphqlEndpoint: '/graphql',
-    context: ({ caller, socketClosed, request }) =>
-      createContext(services, caller, socketClosed ?? request.signal),
+    context: ({ caller, baseUrl, socketClosed, request }) =>
+      createContext(services, { caller, baseUrl, signal: socketClosed ?? request.signal }),
     maskedErrors: { maskError: (error) => toGraphQLError(error, onBug) },
     maxRequestBodySize: MAX_BODY_BYTES,
     plugins: [
@@ -104,6 +106,7 @@ export function createGraphQLHandler(
         if (caller === undefined) throw new Error('a subscriber has connected before');
         const engine: Engine = yoga.getEnveloped({
           caller,
+          baseUrl: baseUrlOf(request),
           socketClosed: closed,
           req: request,
           params,
@@ -153,7 +156,7 @@ export function createGraphQLHandler(
       }
       // Proxies must pass events on as they come.
       response.setHeader('X-Accel-Buffering', 'no');
-      await yoga.handle(request, response, { caller });
+      await yoga.handle(request, response, { caller, baseUrl: baseUrlOf(request) });
     },
   };
 }
@@ -161,4 +164,10 @@ export function createGraphQLHandler(
 function isJson(contentType: string | undefined): boolean {
   const type = contentType?.split(';', 1)[0]?.trim().toLowerCase();
   return type === 'application/json' || type === 'application/graphql-response+json';
+}
+
+/** As the client wrote it in `Host`; a proxy that speaks TLS for us says so. */
+function baseUrlOf(request: IncomingMessage): string {
+  const scheme = request.headers['x-forwarded-proto'] === 'https' ? 'https' : 'http';
+  return `${scheme}://${request.headers.host ?? 'localhost'}`;
 }

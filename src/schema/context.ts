@@ -17,11 +17,17 @@ export interface Services {
   readonly jobs: Jobs;
 }
 
-/** What the fields of one operation share. */
-export interface SchemaContext extends Services {
+/** Who runs an operation, and how. */
+export interface Operation {
   readonly caller: Caller;
+  /** Where the client reached the agent, such as `http://127.0.0.1:10000`. */
+  readonly baseUrl: string;
   /** Aborted when nobody waits for the answer any more. */
   readonly signal: AbortSignal;
+}
+
+/** What the fields of one operation share. */
+export interface SchemaContext extends Services, Operation {
   /** A working tree's status by repository name, one `git status` however many fields ask; null for a bare one. */
   readonly status: DataLoader<string, Status | null>;
   /** Where HEAD stands, by repository name; the status' own answer where there is one. */
@@ -30,12 +36,9 @@ export interface SchemaContext extends Services {
   readonly forget: () => void;
 }
 
-export function createContext(
-  services: Services,
-  caller: Caller,
-  signal: AbortSignal,
-): SchemaContext {
+export function createContext(services: Services, operation: Operation): SchemaContext {
   const { git, repositories } = services;
+  const { signal } = operation;
   // As many reads listen to it as run at once, which is no leak.
   setMaxListeners(0, signal);
   const status = loader(async (name: string): Promise<Status | null> => {
@@ -49,8 +52,7 @@ export function createContext(
   });
   return {
     ...services,
-    caller,
-    signal,
+    ...operation,
     status,
     head,
     forget() {

@@ -88,6 +88,11 @@ builder.node(RepoType, {
       description: 'Whether it has no working tree.',
       resolve: ({ served }) => served.repository.workTree === null,
     }),
+    cloneUrl: t.string({
+      description: 'What `git clone` takes, under the name by which the agent was asked.',
+      resolve: ({ served }, _args, { baseUrl }) =>
+        `${baseUrl}/${served.name.split('/').map(encodeURIComponent).join('/')}.git`,
+    }),
     branch: t.string({
       nullable: true,
       description: 'The checked-out branch, without `refs/heads/`; null when HEAD is detached.',

@@ -52,6 +52,9 @@ test('a configured repository is cloned at /NAME.git and at /NAME', async () => 
     await git(scene.fixture.dir, 'clone', '-q', `${scene.url}/${path}`, clone);
     assert.equal(await readFile(join(clone, 'a'), 'utf8'), 'one\n');
   }
+  const asked = '{ repo(name: "site") { cloneUrl } }';
+  const { repo } = await query<{ repo: { cloneUrl: string } }>(scene.url, asked);
+  assert.equal(repo.cloneUrl, `${scene.url}/site.git`);
   const other = await refusalOf(scene.fixture.dir, 'ls-remote', `${scene.url}/other.git`);
   assert.match(other, /not found/);
 });
