@@ -60,7 +60,11 @@ function createProgram(): Command {
     .option('--accessfile <file>', 'INI file that says who may push where')
     .option('--realm <text>', 'what git asks the password for')
     .option('--insecure', 'listen on other addresses than loopback without any credentials')
+    .allowExcessArguments()
     .action(async (_options, command: Command) => {
+      // What is no command lands here, as an argument of the default one.
+      const [unknown] = command.args;
+      if (unknown !== undefined) program.error(`error: unknown command ${JSON.stringify(unknown)}`);
       await run(command.optsWithGlobals<GlobalOptions>());
     });
 
