@@ -47,16 +47,19 @@ const LOOKS_PER_ZOMBIE_HUNT = 10;
  */
 async function hasOnlyZombies(leaderPid: number): Promise<boolean> {
   const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
-  if (pids.length === 0) return false; // Not Linux.
-  const states = await Promise.all(
-    pids.map(async (pid) => {
-      // proc(5): `PID (NAME) STATE PPID PGRP ...`, and a name may have anything in it.
-      const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
-      const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return Number(group) === leaderPid ? state : 'gone';
-    }),
-  );
-  return states.every((state) => state === 'Z' || state === 'X' || state === 'gone');
+  for (const pid of pids) {
+    let stat: string;
+    try {
+      stat = await readFile(`/proc/${pid}/stat`, 'latin1');
+    } catch (error) {
+      if (isErrno(error, 'ENOENT') || isErrno(error, 'ESRCH')) continue; // It has just ended.
+      return false;
+    }
+    // proc(5): `PID (NAME) STATE PPID PGRP ...`, and a name may have anything in it.
+    const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (Number(group) === leaderPid && state !== 'Z' && state !== 'X') return false;
+  }
+  return pids.length > 0; // None: this is not Linux.
 }
 
 /** Told of each child before it is started, with the options it is about to be started with. */

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { setImmediate as afterPolling, setTimeout as delay } from 'node:timers/promises';
-import { groupIsAlive, signalGroup } from '../git/process-group.ts';
+import { endGroup } from '../git/process-group.ts';
 
 /** A configured command, ready to start. */
 export interface CommandOrder {
@@ -69,7 +68,7 @@ export async function runCommand(order: CommandOrder): Promise<CommandResult> {
   let timedOut = false;
   let ending: Promise<void> | undefined;
   const end = (): void => {
-    ending ??= endGroup(pid, order.killSeconds);
+    ending ??= endGroup(pid, order.killSeconds * 1000);
   };
   const timer =
     order.timeoutSeconds === undefined
@@ -151,45 +150,4 @@ function pump(
       if (failure !== undefined) throw failure.error;
     },
   };
-}
-
-/** Ends a process group: TERM, and KILL for what is left after `killSeconds`. Resolves once it is gone. */
-async function endGroup(leaderPid: number, killSeconds: number): Promise<void> {
-  const killAt = performance.now() + killSeconds * 1000;
-  signalGroup(leaderPid, 'SIGTERM');
-  for (let look = 1; groupIsAlive(leaderPid); look++) {
-    if (look % LOOKS_PER_ZOMBIE_HUNT === 0 && (await hasOnlyZombies(leaderPid))) return;
-    if (performance.now() >= killAt) signalGroup(leaderPid, 'SIGKILL');
-    await delay(20);
-  }
-}
-
-/** Reading all of /proc is dear, and groups mostly end at once. */
-const LOOKS_PER_ZOMBIE_HUNT = 5;
-
-/**
- * Whether all that is left of a group is dead and only waits to be reaped. Nobody may ever do that: in
- * a container the orphans' new parent is process 1, often the agent itself, which knows nothing of them.
- */
-async function hasOnlyZombies(leaderPid: number): Promise<boolean> {
-  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
-  for (const pid of pids) {
-    let stat: string;
-    try {
-      stat = await readFile(`/proc/${pid}/stat`, 'latin1');
-    } catch (error) {
-      if (
-        error instanceof Error &&
-        'code' in error &&
-        /^(?:ENOENT|ESRCH)$/.test(String(error.code))
-      ) {
-        continue; // It has just ended.
-      }
-      return false;
-    }
-    // proc(5): `PID (NAME) STATE PPID PGRP ...`, and a name may have anything in it.
-    const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (Number(group) === leaderPid && state !== 'Z' && state !== 'X') return false;
-  }
-  return pids.length > 0; // None: this is not Linux.
 }
