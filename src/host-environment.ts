@@ -1,9 +1,21 @@
 import { delimiter, join, sep } from 'node:path';
 
 /**
+ * What `git rev-parse --local-env-vars` lists, and what hooks see besides: a hook or `git rebase --exec`
+ * that started the agent leaves it behind. The git of a command must find the repository it stands in.
+ */
+const OF_ONE_REPOSITORY = new Set([
+  'GIT_ALTERNATE_OBJECT_DIRECTORIES', 'GIT_CONFIG', 'GIT_CONFIG_PARAMETERS', 'GIT_CONFIG_COUNT',
+  'GIT_OBJECT_DIRECTORY', 'GIT_DIR', 'GIT_WORK_TREE', 'GIT_IMPLICIT_WORK_TREE', 'GIT_GRAFT_FILE',
+  'GIT_INDEX_FILE', 'GIT_NO_REPLACE_OBJECTS', 'GIT_REPLACE_REF_BASE', 'GIT_PREFIX',
+  'GIT_INTERNAL_SUPER_PREFIX', 'GIT_SHALLOW_FILE', 'GIT_COMMON_DIR', 'GIT_NAMESPACE',
+  'GIT_QUARANTINE_PATH',
+]); // prettier-ignore
+
+/**
  * The environment that git and configured commands may inherit: the agent's own, without its secrets
- * (`GITAGENT_*`) and without what `npm start` added, whose PATH would give a command our Node and our
- * packages' programs instead of the machine's.
+ * (`GITAGENT_*`), without what names another repository, and without what `npm start` added, whose PATH
+ * would give a command our Node and our packages' programs instead of the machine's.
  */
 export function hostEnvironment(
   env: Readonly<Record<string, string | undefined>>,
@@ -12,7 +24,8 @@ export function hostEnvironment(
   const isNpm = env['npm_lifecycle_event'] !== undefined;
   const kept: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) {
-    if (value === undefined || name.startsWith('GITAGENT_')) continue;
+    if (value === undefined || name.startsWith('GITAGENT_') || OF_ONE_REPOSITORY.has(name))
+      continue;
     if (isNpm && (/^npm_/i.test(name) || ['NODE', 'INIT_CWD', 'COLOR', 'EDITOR'].includes(name))) {
       continue;
     }

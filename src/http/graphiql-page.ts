@@ -1,12 +1,12 @@
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { createHash } from 'node:crypto';
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { gzipSync } from 'node:zlib';
-import type { GraphiQLPage } from './graphiql.ts';
+import type { GraphiQLPage, GraphiQLPageData } from './graphiql.ts';
 
 /** The operations that a newcomer finds, each in a tab of its own. */
 const EXPLORE = `# Everything this agent serves, as it is now.
-# Press the button with the triangle, or Ctrl-Enter.
+# Press the triangle, or Ctrl-Enter.
 query Explore {
   repos {
     nodes {
@@ -44,8 +44,9 @@ query Explore {
 }
 `;
 
-const PULL = `# Bring a working copy up to date, and wait for the end.
-# Put a repository's name into the variables below; add "command" to run one afterwards.
+const PULL = `# Bring a working copy up to date.
+# The variables below say which, and may name
+# a "command" of its configuration to run then.
 mutation Pull($input: PullInput!) {
   pull(input: $input) {
     job {
@@ -69,8 +70,8 @@ mutation Pull($input: PullInput!) {
 }
 `;
 
-const WATCH = `# What the running job prints, line by line, or else the next one.
-# Start it, then start the pull in the other tab.
+const WATCH = `# What the running job prints, or else the next.
+# Start this, then the pull in the other tab.
 subscription Watch($repo: String!) {
   output(repo: $repo) {
     text
@@ -82,13 +83,14 @@ subscription Watch($repo: String!) {
 }
 `;
 
+const { repo } = workerData as GraphiQLPageData;
 const html = renderGraphiQL({
   title: 'GitAgent',
   subscriptionsProtocol: 'WS',
   defaultTabs: [
     { query: EXPLORE },
-    { query: PULL, variables: JSON.stringify({ input: { repo: '', wait: true } }, null, 2) },
-    { query: WATCH, variables: JSON.stringify({ repo: '' }, null, 2) },
+    { query: PULL, variables: JSON.stringify({ input: { repo, wait: true } }, null, 2) },
+    { query: WATCH, variables: JSON.stringify({ repo }, null, 2) },
   ],
 });
 const page: GraphiQLPage = {

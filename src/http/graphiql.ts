@@ -13,14 +13,20 @@ export interface GraphiQLPage {
   readonly etag: string;
 }
 
+/** What it is given. */
+export interface GraphiQLPageData {
+  /** The repository that the examples name. */
+  readonly repo: string;
+}
+
 /**
  * The page is 9 MB of script, and rendering it loads 50 MB of module. That is done in a worker that ends,
  * at the first request; what stays is the compressed page.
  */
-export function createGraphiQLHandler(): GraphiQLHandler {
+export function createGraphiQLHandler(data: GraphiQLPageData): GraphiQLHandler {
   let page: Promise<GraphiQLPage> | undefined;
   return async (request, response) => {
-    page ??= renderPage().catch((error: unknown) => {
+    page ??= renderPage(data).catch((error: unknown) => {
       page = undefined; // The next request tries again.
       throw error;
     });
@@ -47,11 +53,11 @@ export function wantsPage(request: IncomingMessage): boolean {
   );
 }
 
-async function renderPage(): Promise<GraphiQLPage> {
+async function renderPage(workerData: GraphiQLPageData): Promise<GraphiQLPage> {
   // Beside this file, with its ending: .ts as developed, .js as published.
   const script = new URL(import.meta.url.replace(/graphiql(\.[jt]s)$/, 'graphiql-page$1'));
   return await new Promise((resolve, reject) => {
-    const worker = new Worker(script);
+    const worker = new Worker(script, { workerData });
     worker.once('message', resolve);
     worker.once('error', reject);
   });

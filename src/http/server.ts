@@ -48,7 +48,7 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
   const consoles = createConsoles(services.jobs, heartbeatSeconds, onBug);
   const rest = createRestHandler(services, authenticator, consoles, heartbeatSeconds);
   const graphql = createGraphQLHandler(services, authenticator, onBug);
-  const graphiql = createGraphiQLHandler();
+  const graphiql = createGraphiQLHandler({ repo: services.repositories.list()[0]?.name ?? '' });
   let isStopping = false;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
