@@ -6,7 +6,11 @@ import { describe, test } from 'node:test';
 import { createScene, waitAt, type Scene, type SceneOptions } from '../agent/scene.ts';
 import { until } from '../support/deadline.ts';
 import { git } from '../support/git-fixture.ts';
-import { createPythonClient, RequestFailed, type PythonClient } from '../support/python-client.ts';
+import {
+  createPythonClient,
+  type PythonClient,
+  type RequestFailed,
+} from '../support/python-client.ts';
 
 const SUCCESS = { err_msg: null, ret: 'success' };
 const BUSY = { err_msg: 'repo is busying', ret: 'failure' };
@@ -97,7 +101,7 @@ for (const password of [undefined, 'pä55 &=word']) {
 
     test('finds the repository busy while it pulls, with block=0 as well', async () => {
       await using deployment = await open();
-      const { scene, client, nextSecond } = deployment;
+      const { scene, client } = deployment;
       const slow = { command: 'slow', block: 0 } as const;
       assert.deepEqual(await client.pull('site', slow), SUCCESS);
       assert.deepEqual(await client.pull('site', slow), BUSY);
@@ -107,13 +111,13 @@ for (const password of [undefined, 'pä55 &=word']) {
         async () => !((await client.repoStatus('site')) as { busy: boolean }).busy,
         'it ends',
       );
-      await nextSecond();
+      await deployment.nextSecond();
       assert.deepEqual(await client.pull('site', { ...slow, block: 1 }), SUCCESS);
     });
 
     test('sees the output on its console, and may close it as soon as the pull has answered', async () => {
       await using deployment = await open();
-      const { scene, client, nextSecond } = deployment;
+      const { scene, client } = deployment;
       using console = await client.connectConsole();
       const consoleId = console.id;
       await client.pull('site', { command: 'build', consoleId });
@@ -121,7 +125,7 @@ for (const password of [undefined, 'pä55 &=word']) {
       await console.until(() => console.output().endsWith(`\nbuilding ${tip}\n`));
       assert.match(console.output(), /^fetch origin\n[^]*checkout master at [^]*\n\$ echo /);
       await client.pull('site', { command: 'seq', consoleId });
-      await nextSecond();
+      await deployment.nextSecond();
       const { length } = console.frames;
       await client.pull('site', { command: 'a b&c', consoleId });
       await console.until(() => console.output().endsWith('\n$ echo odd\nodd\n'));

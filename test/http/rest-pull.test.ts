@@ -4,6 +4,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { createScene, getStatus, waitAt, type Scene } from '../agent/scene.ts';
+import { processesOf } from '../support/agent-process.ts';
 import { until } from '../support/deadline.ts';
 import { git, treeState, writeCommit } from '../support/git-fixture.ts';
 import {
@@ -324,6 +325,24 @@ describe('exec', () => {
     const shown = ['site', id, 'main', scene.first, scene.first, 'anonymous', ''].join('\n');
     assert.equal(await readFile(join(scene.copy, 'shown'), 'utf8'), shown);
     assert.equal(await git(scene.copy, 'rev-parse', 'HEAD', 'origin/main'), `${scene.first}\n${scene.first}`); // prettier-ignore
+  });
+
+  test('does not wait for what a command leaves behind, and ends one that takes too long', async () => {
+    await using scene = await createScene({
+      commands: {
+        leave: 'sleep 2 & echo started',
+        hang: { run: 'sleep 1006 & sleep 1006', timeout: 0.2 },
+      },
+    });
+    const begin = performance.now();
+    const left = await sendForm(scene.url, 'POST', '/repo/site/exec', 'command=leave&block=1');
+    assert.equal(left.text, SUCCESS);
+    assert.ok(performance.now() - begin < 1900);
+    const hung = await sendForm(scene.url, 'POST', '/repo/site/exec', 'command=hang&block=1');
+    assert.match(hung.text, /"err_msg": "command \\"hang\\" was ended after 0.2 seconds"/);
+    const alive = () =>
+      processesOf(scene.agent.home).filter(({ command }) => /^sleep/.test(command));
+    await until(() => alive().length === 0, 'what was left behind ends by itself');
   });
 
   test('is refused while the repository is busy, and answers at once without block', async () => {

@@ -37,14 +37,15 @@ const NONE = { A: [], D: [], M: [], R: [] };
 async function changedFilesByGit(copy: string): Promise<RepoStatus['changed_files']> {
   const diff = ['diff', '--abbrev=40', '--full-index', '-M', '--raw', '-z', '--no-color'];
   const fields = (await runGit(copy, diff)).toString().split('\0');
-  const files: Record<string, string[]> = { A: [], D: [], M: [], R: [] };
+  const files = { A: [], D: [], M: [], R: [] } as RepoStatus['changed_files'] &
+    Record<string, string[]>;
   for (let i = 0; i < fields.length - 1; i += 2) {
     const letter = fields[i]?.split(' ')[4]?.[0] ?? '';
     const path = fields[i + 1] ?? '';
     if (letter === 'R') i += 1; // the old name, then the new one
     if (files[letter]?.includes(path) === false) files[letter].push(path);
   }
-  return files as RepoStatus['changed_files'];
+  return files;
 }
 
 test('the body is the original’s, byte for byte', async () => {
@@ -93,18 +94,18 @@ test('the body is the original’s, byte for byte', async () => {
 /** Each brings a working copy into a state; what is listed must be what git's diff says. */
 const STATES: Record<string, (scene: Scene) => Promise<unknown>> = {
   'clean': async () => {},
-  'staged only': async ({ copy, write }) => {
-    await write('a', 'staged\n');
-    await git(copy, 'add', 'a');
+  'staged only': async (scene) => {
+    await scene.write('a', 'staged\n');
+    await git(scene.copy, 'add', 'a');
   },
-  'staged, and changed again': async ({ copy, write }) => {
-    await write('a', 'staged\n');
-    await git(copy, 'add', 'a');
-    await write('a', 'again\n');
+  'staged, and changed again': async (scene) => {
+    await scene.write('a', 'staged\n');
+    await git(scene.copy, 'add', 'a');
+    await scene.write('a', 'again\n');
   },
-  'announced with add -N': async ({ copy, write }) => {
-    await write('new', 'new\n');
-    await git(copy, 'add', '-N', 'new');
+  'announced with add -N': async (scene) => {
+    await scene.write('new', 'new\n');
+    await git(scene.copy, 'add', '-N', 'new');
   },
   'renamed, the new name announced': async ({ copy }) => {
     await rename(`${copy}/a`, `${copy}/z`);
