@@ -62,6 +62,8 @@ export function createGitHttpHandler(options: GitHttpOptions): GitHttpHandler {
   const maintenance = createMaintenance(git, closing.signal, onError);
   const config: GitConfig = [
     ['uploadpack.allowFilter', 'true'],
+    // What a partial clone lacks it asks for by name. Version 2 always lets it (gitprotocol-v2(5)).
+    ['uploadpack.allowAnySHA1InWant', 'true'],
     ['receive.advertisePushOptions', 'true'],
     // Ours follows instead: neither the pusher nor a daemon that outlives us has to do it.
     ['receive.autogc', 'false'],

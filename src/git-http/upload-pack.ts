@@ -13,10 +13,22 @@ export async function uploadPack(call: ServiceCall, body: Readable): Promise<voi
     return error;
   });
   const opening = { contentType: 'application/x-git-upload-pack-result' };
-  const outcome = await sendOutput(child, call.response, opening);
+  let last: Buffer = Buffer.alloc(0);
+  const outcome = await sendOutput(child, call.response, opening, (chunk) => {
+    last = chunk;
+  });
   const error = await feeding;
   if (error !== null && !call.response.headersSent) throw error;
-  finish(call, outcome, opening, !watch.isWhole());
+  // Such an answer is whole, and what was wrong is the client's to know (`not our ref`).
+  const hasSaidWhy = endsWithError(last) && outcome.exitCode === 128;
+  finish(call, hasSaidWhy ? { ...outcome, exitCode: 0 } : outcome, opening, !watch.isWhole());
+}
+
+/** Whether the last line is an `ERR` packet (gitprotocol-pack(5)), which git writes in one piece. */
+function endsWithError(bytes: Buffer): boolean {
+  const at = bytes.lastIndexOf('ERR ') - 4;
+  const length = bytes.toString('latin1', at, at + 4);
+  return at >= 0 && length === (bytes.length - at).toString(16).padStart(4, '0');
 }
 
 /** Reads along, to know whether a request that git cannot answer was cut short. */
