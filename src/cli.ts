@@ -86,6 +86,8 @@ async function run(flags: GlobalOptions): Promise<void> {
     env: process.env,
     cwd: process.cwd(),
   });
+  // When who reads them goes, as `| head` does, that is no reason to end the jobs.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const log = createLog(process.stderr);
   for (const warning of warnings) log.warn(warning);
   const host = hostEnvironment(process.env, packageRoot);

@@ -12,6 +12,9 @@ const OF_ONE_REPOSITORY = new Set([
   'GIT_QUARANTINE_PATH',
 ]); // prettier-ignore
 
+/** The last one by our own script: relative, so that a command's Node would write into its repository. */
+const SET_BY_NPM = new Set(['NODE', 'INIT_CWD', 'COLOR', 'EDITOR', 'NODE_COMPILE_CACHE']);
+
 /**
  * The environment that git and configured commands may inherit: the agent's own, without its secrets
  * (`GITAGENT_*`), without what names another repository, and without what `npm start` added, whose PATH
@@ -26,7 +29,7 @@ export function hostEnvironment(
   for (const [name, value] of Object.entries(env)) {
     if (value === undefined || name.startsWith('GITAGENT_') || OF_ONE_REPOSITORY.has(name))
       continue;
-    if (isNpm && (/^npm_/i.test(name) || ['NODE', 'INIT_CWD', 'COLOR', 'EDITOR'].includes(name))) {
+    if (isNpm && (/^npm_/i.test(name) || SET_BY_NPM.has(name))) {
       continue;
     }
     kept[name] = isNpm && name === 'PATH' ? withoutNpm(value, packageRoot) : value;

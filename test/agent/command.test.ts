@@ -22,6 +22,17 @@ test('a command’s git acts on the repository it runs in, wherever the agent wa
   assert.equal(await outputOf(scene, 'where'), `${scene.first}\n${scene.copy}\n`);
 });
 
+test('a command has nothing of what npm start added', async () => {
+  await using scene = await createScene({
+    env: { npm_lifecycle_event: 'start', npm_config_x: 'x', INIT_CWD: '/' },
+    commands: { env: 'env' },
+  });
+  const names = (await outputOf(scene, 'env')).split('\n').map((line) => line.split('=')[0] ?? '');
+  assert.ok(names.includes('HOME'));
+  const added = names.filter((name) => /^(npm_.*|NODE_COMPILE_CACHE|INIT_CWD)$/.test(name));
+  assert.deepEqual(added, []);
+});
+
 test('a command has the agent’s environment without its secrets, and what says which job it is', async () => {
   await using scene = await createScene({
     env: { GITAGENT_PASSWORD: 'secret', MINE: 'mine' },

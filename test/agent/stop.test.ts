@@ -148,6 +148,15 @@ test('clients that wait, or do not read, or only hold a connection, do not keep 
   (await deaf.connected()).resume();
 });
 
+test('an agent whose log nobody reads any more goes on, and stops in order', async () => {
+  await using scene = await createScene({ commands: { slow: waitAt('gate') } });
+  const job = await run(scene, 'slow');
+  scene.agent.hangUp();
+  await scene.open('gate');
+  for await (const _ of openEvents(scene.url, watchOutputDocument, { job }));
+  assert.deepEqual(await scene.agent.stop(), { code: 0, signal: null });
+});
+
 test('a second agent on the same state folder does not start, and says why', async () => {
   await using scene = await createScene();
   const repo = { site: { repo_path: scene.copy } };

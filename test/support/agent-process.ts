@@ -55,6 +55,8 @@ export interface AgentProcess extends AsyncDisposable {
   /** How it ended. */
   readonly exited: Promise<AgentExit>;
   signal(signal: NodeJS.Signals): void;
+  /** Stops reading what it prints and logs, as when the log's collector dies. */
+  hangUp(): void;
   /** SIGTERM, and how it ended then. */
   stop(): Promise<AgentExit>;
   /** SIGKILL to its process group, as when the machine dies. */
@@ -97,7 +99,12 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
   const argv = ['--max-semi-space-size=4', 'src/main.ts', 'run', '-c', configFile, ...flags];
   const child = spawn(process.execPath, argv, {
     cwd: root,
-    env: { ...(await hostileEnvironment(fixture.dir)), HOME: home, ...options.env },
+    env: {
+      ...(await hostileEnvironment(fixture.dir)),
+      HOME: home,
+      NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/compile'),
+      ...options.env,
+    },
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -148,6 +155,10 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
     exited,
     signal: (signal) => {
       process.kill(pid, signal);
+    },
+    hangUp: () => {
+      child.stdout.destroy();
+      child.stderr.destroy();
     },
     stop: async () => await stop('SIGTERM'),
     kill: async () => await stop('SIGKILL'),
