@@ -1,4 +1,9 @@
 /** Every way to mount the handler that we promise to work; the suites loop over them. */
+import { getRequestListener, type HttpBindings } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import express from 'express';
+import { fastify } from 'fastify';
+import { Hono } from 'hono';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { GitHttpHandler } from '../../src/git-http/index.ts';
@@ -34,7 +39,52 @@ const behindPrefix: Mount = {
     ),
 };
 
-export const mounts: readonly Mount[] = [plain, behindPrefix];
+const inExpress: Mount = {
+  name: 'Express',
+  prefix: '', // Express takes its own part off the URL.
+  listen: async (handler) => {
+    const app = express();
+    app.use('/git', handler);
+    return await listenOn(createServer(SETTINGS, app), '/git');
+  },
+};
+
+const inFastify: Mount = {
+  name: 'Fastify',
+  prefix: '/git',
+  listen: async (handler) => {
+    const app = fastify(SETTINGS);
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser('*', (_request, _payload, done) => {
+      done(null);
+    });
+    app.all('/git/*', (request, reply) => {
+      reply.hijack();
+      handler(request.raw, reply.raw);
+    });
+    await app.ready();
+    return await listenOn(app.server, '/git');
+  },
+};
+
+const inHono: Mount = {
+  name: 'Hono',
+  prefix: '/git',
+  listen: async (handler) => {
+    const app = new Hono<{ Bindings: HttpBindings }>();
+    app.all('/git/*', ({ env }) => {
+      handler(env.incoming, env.outgoing);
+      return RESPONSE_ALREADY_SENT;
+    });
+    const listener = getRequestListener(app.fetch);
+    return await listenOn(
+      createServer(SETTINGS, (request, response) => void listener(request, response)),
+      '/git',
+    );
+  },
+};
+
+export const mounts: readonly Mount[] = [plain, behindPrefix, inExpress, inFastify, inHono];
 
 /** A push takes as long as it takes. */
 export const SETTINGS = { requestTimeout: 0 };
