@@ -50,7 +50,8 @@ if (fresh === present) {
 }
 
 /** Two working copies that are behind their origin, one of them with work in it. */
-async function prepare({ path }: Fixture): Promise<Record<string, unknown>> {
+async function prepare(made: Fixture): Promise<Record<string, unknown>> {
+  const path = (name: string): string => made.path(name);
   const origin = await initRepository(path('origin.git'), { bare: true, branch: 'master' });
   const author = 'Ada Lovelace <ada@example.com>';
   const onMaster = { branch: 'master', author };
