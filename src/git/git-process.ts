@@ -44,12 +44,13 @@ const STDERR_DRAIN_MS = 50;
  * @throws GitCommandError when it cannot be started, or the signal is aborted already
  */
 export async function spawnGit(
+  program: string,
   args: readonly string[],
   settings: SpawnSettings,
 ): Promise<GitProcess> {
   const { signal } = settings;
   if (signal.aborted) throw notStarted(args, '', true);
-  const child = spawn('git', args, {
+  const child = spawn(program, args, {
     cwd: settings.cwd,
     env: settings.env,
     detached: true,

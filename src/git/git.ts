@@ -6,6 +6,7 @@ import { GitCommandError, type GitCommandFacts } from './git-command-error.ts';
 import { spawnGit, type GitProcess } from './git-process.ts';
 import { endGroup, signalGroup, withGroups } from './process-group.ts';
 import { redactUrls } from './redact.ts';
+import { findProgram } from './program.ts';
 import type { Repository } from './repository.ts';
 
 export interface GitResult {
@@ -95,12 +96,14 @@ export function createGit(deps: {
   readonly maxChildren: number;
 }): Git {
   const limit = pLimit(deps.maxChildren);
+  let found: string | undefined;
+  const program = (): string => (found ??= findProgram('git', deps.host['PATH']));
   return {
     run: async (repository, args, options) =>
       await limit(async () => {
         const env = gitEnvironment(deps.host, repository, options.intent);
         if (options.indexFile !== undefined) env['GIT_INDEX_FILE'] = options.indexFile;
-        return await collect(repository, args, env, options);
+        return await collect(program(), repository, args, env, options);
       }),
     operate: async (repository, options, action) =>
       await operate(
@@ -112,7 +115,7 @@ export function createGit(deps: {
     spawn: async (repository, args, options) => {
       const env = gitEnvironment(deps.host, repository, options.intent);
       const more = configVariables(options.config ?? [], Number(env['GIT_CONFIG_COUNT']));
-      return await spawnGit(args, {
+      return await spawnGit(program(), args, {
         cwd: repository.gitDir,
         env: { ...env, ...options.env, ...more },
         signal: options.signal,
@@ -217,13 +220,14 @@ function messageOf(error: unknown): string {
 }
 
 async function collect(
+  program: string,
   repository: Repository,
   args: readonly string[],
   env: Record<string, string>,
   options: RunOptions,
 ): Promise<GitResult> {
   if (options.signal.aborted) throw failed(args, { isCanceled: true });
-  const child = spawn('git', args, {
+  const child = spawn(program, args, {
     cwd: repository.path,
     env,
     // A group of its own: ending it ends what git started too (pack-objects, filters).
