@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { createScene, getStatus, waitAt, type Scene } from '../agent/scene.ts';
@@ -40,6 +41,33 @@ async function jobOf({ url }: Scene, { headers }: RawResponse): Promise<Record<s
 
 async function untilIdle(scene: Scene): Promise<void> {
   await until(async () => (await getStatus(scene.url))['busy'] === false, 'the job ends');
+}
+
+/** Hands bytes on, and drops a connection on which for so long none came from the agent. */
+async function startProxy(
+  url: string,
+  idleMs: number,
+): Promise<AsyncDisposable & { readonly url: string }> {
+  const { hostname, port } = new URL(url);
+  const server = createServer((client) => {
+    const agent = connect(Number(port), hostname);
+    agent.setTimeout(idleMs, () => agent.destroy());
+    agent.on('error', () => undefined);
+    client.on('error', () => undefined);
+    agent.once('close', () => client.destroy());
+    client.once('close', () => agent.destroy());
+    client.pipe(agent).pipe(client);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    [Symbol.asyncDispose]: async () => {
+      server.close();
+      await once(server, 'close');
+    },
+  };
 }
 
 describe('block', () => {
@@ -286,6 +314,22 @@ describe('an answer that takes long', () => {
     // The connection is as good as before.
     connection.write(formatRequest('GET', '/repo'));
     assert.equal((await connection.read()).status, 200);
+  });
+
+  test('comes through a proxy that drops idle connections, which without newlines it does not', async () => {
+    const answerBehindProxy = async (heartbeat: number): Promise<string | null> => {
+      await using scene = await createScene({
+        config: { timeouts: { heartbeat } },
+        commands: { slow: 'sleep 1.5' },
+      });
+      await using proxy = await startProxy(scene.url, 600);
+      return await sendForm(proxy.url, 'POST', '/repo/site/exec', 'command=slow&block=1').then(
+        ({ text }) => text.trimStart(),
+        () => null,
+      );
+    };
+    assert.equal(await answerBehindProxy(0.1), SUCCESS);
+    assert.equal(await answerBehindProxy(25), null);
   });
 
   test('is understood by HTTP/1.0 as well', async () => {
