@@ -13,8 +13,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Authenticator, Caller } from '../auth/caller.ts';
 import { AppError } from '../error.ts';
 import { createContext, type Services } from '../schema/context.ts';
+import { checkCost } from '../schema/cost.ts';
 import { toGraphQLError } from '../schema/error.ts';
 import { schema } from '../schema/index.ts';
+import { createDocumentCache } from './document-cache.ts';
 import { createGraphQLSockets, type GraphQLSockets } from './graphql-socket.ts';
 import { sendProblem } from './respond.ts';
 
@@ -23,8 +25,8 @@ export interface GraphQLHandler extends GraphQLSockets {
   handle(request: IncomingMessage, response: ServerResponse, caller: Caller): Promise<void>;
 }
 
-/** Longer documents are refused before they are parsed to the end. */
-const MAX_TOKENS = 5000;
+/** Longer documents are refused before they are parsed to the end: validating costs up to the square of it. */
+const MAX_TOKENS = 2000;
 const MAX_BODY_BYTES = 1024 * 1024;
 
 /** Known before an operation starts, on either transport. */
@@ -51,6 +53,16 @@ export function createGraphQLHandler(
   authenticator: Authenticator,
   onBug: (error: unknown) => string,
 ): GraphQLHandler {
+  const refuseCostly = (options: {
+    readonly args: ExecutionArgs;
+    setResultAndStopExecution(result: ExecutionResult): void;
+  }): void => {
+    try {
+      checkCost(options.args);
+    } catch (error) {
+      options.setResultAndStopExecution({ errors: [toGraphQLError(error, onBug)] });
+    }
+  };
   const yoga = createYoga<TransportContext>({
     schema,
     graphqlEndpoint: '/graphql',
@@ -58,6 +70,10 @@ export function createGraphQLHandler(
       createContext(services, { caller, baseUrl, signal: socketClosed ?? request.signal }),
     maskedErrors: { maskError: (error) => toGraphQLError(error, onBug) },
     maxRequestBodySize: MAX_BODY_BYTES,
+    parserAndValidationCache: {
+      documentCache: createDocumentCache(),
+      errorCache: { get: () => undefined, set: () => undefined },
+    },
     plugins: [
       useEngine({
         parse: (source: Parameters<typeof parse>[0], options: Parameters<typeof parse>[1]) =>
@@ -65,6 +81,10 @@ export function createGraphQLHandler(
         validate: (...[target, document, rules, options]: Parameters<typeof validate>) =>
           validate(target, document, rules, { ...options, maxErrors: 20 }),
       }),
+      {
+        onExecute: refuseCostly,
+        onSubscribe: refuseCostly,
+      },
     ],
     // Other origins have no business here, and forms are what a foreign page can send.
     cors: false,

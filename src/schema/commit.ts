@@ -96,15 +96,19 @@ CommitType.implement({
       type: GitActorType,
       description: 'Who put it into the history, for example by rebasing.',
     }),
-    parents: t.connection({
-      type: CommitType,
-      description: 'The commits that it was made upon: none, one, or several for a merge.',
-      nodeNullable: true,
-      resolve: ({ repo, parentOids }, args) => {
-        const ids = parentOids.map((oid) => commitId({ repo, oid }));
-        // Pothos loads the objects of a loadable type from their ids.
-        return resolveArrayConnection({ args }, ids);
+    parents: t.connection(
+      {
+        type: CommitType,
+        description: 'The commits that it was made upon: none, one, or several for a merge.',
+        nodeNullable: true,
+        resolve: ({ repo, parentOids }, args) => {
+          const ids = parentOids.map((oid) => commitId({ repo, oid }));
+          // Pothos loads the objects of a loadable type from their ids.
+          return resolveArrayConnection({ args }, ids);
+        },
       },
-    }),
+      { name: 'CommitConnection' },
+      { name: 'CommitEdge' },
+    ),
   }),
 });

@@ -238,6 +238,11 @@ function parseSequence(cursor: string | undefined): number | undefined {
   throw new AppError('BAD_USER_INPUT', `${JSON.stringify(cursor)} is not a cursor of jobs`);
 }
 
+const JobConnection = builder.connectionObject(
+  { type: JobType, name: 'JobConnection' },
+  { name: 'JobEdge' },
+);
+
 builder.objectFields(RepoType, (t) => ({
   currentJob: t.field({
     type: JobType,
@@ -245,11 +250,14 @@ builder.objectFields(RepoType, (t) => ({
     description: 'The job that holds the lock; null when none does.',
     resolve: ({ served }, _args, { jobs }) => jobs.current(served.name),
   }),
-  jobs: t.connection({
-    type: JobType,
-    description: 'Its jobs, newest first.',
-    resolve: ({ served }, args, context) => listJobs(context, { repo: served.name }, args),
-  }),
+  jobs: t.connection(
+    {
+      type: JobType,
+      description: 'Its jobs, newest first.',
+      resolve: ({ served }, args, context) => listJobs(context, { repo: served.name }, args),
+    },
+    JobConnection,
+  ),
 }));
 
 builder.queryFields((t) => ({
@@ -260,19 +268,22 @@ builder.queryFields((t) => ({
     args: { id: t.arg.id({ required: true, description: "The job's `id` or `key`." }) },
     resolve: (_root, { id }, context) => findJob(context, parseJobId(id)),
   }),
-  jobs: t.connection({
-    type: JobType,
-    description: 'Jobs of all repositories, newest first.',
-    args: {
-      repo: t.arg.string({ description: 'Only those of this repository.' }),
-      state: t.arg({
-        type: [JobStateType],
-        description: 'Only those in one of these states.',
-      }),
+  jobs: t.connection(
+    {
+      type: JobType,
+      description: 'Jobs of all repositories, newest first.',
+      args: {
+        repo: t.arg.string({ description: 'Only those of this repository.' }),
+        state: t.arg({
+          type: [JobStateType],
+          description: 'Only those in one of these states.',
+        }),
+      },
+      resolve: (_root, { repo, state, ...args }, context) =>
+        listJobs(context, { repo: repo ?? undefined, states: state ?? undefined }, args),
     },
-    resolve: (_root, { repo, state, ...args }, context) =>
-      listJobs(context, { repo: repo ?? undefined, states: state ?? undefined }, args),
-  }),
+    JobConnection,
+  ),
 }));
 
 builder.subscriptionFields((t) => ({

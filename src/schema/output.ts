@@ -44,39 +44,43 @@ const DEFAULT_CHUNKS = 20;
 const MAX_CHUNKS = 100;
 
 builder.objectFields(JobType, (t) => ({
-  output: t.connection({
-    type: OutputChunkType,
-    description:
-      'What it has printed so far, in chunks of 64 KiB at most. `hasNextPage` says whether there is more now; subscribe to `output` to wait for what comes.',
-    resolve: async (job, { first, after, last, before }, context) => {
-      if (last != null || before != null) {
-        throw new AppError('BAD_USER_INPUT', 'output is paged forwards: use first and after');
-      }
-      if (first != null && first < 0) {
-        throw new AppError('BAD_USER_INPUT', 'first must not be negative');
-      }
-      const log = await context.jobs.openOutput(job.id);
-      const wanted = Math.min(first ?? DEFAULT_CHUNKS, MAX_CHUNKS);
-      const chunks: JobOutputChunk[] = [];
-      let offset = after == null ? 0 : parseCursor(after, job.id);
-      while (chunks.length < wanted) {
-        const chunk = offset < log.size ? await log.read(offset) : null;
-        if (chunk === null) break;
-        chunks.push({ ...chunk, jobId: job.id });
-        offset = chunk.end;
-      }
-      const edges = chunks.map((node) => ({ node, cursor: formatCursor(job.id, node.end) }));
-      return {
-        edges,
-        pageInfo: {
-          hasNextPage: offset < log.size,
-          hasPreviousPage: (chunks[0]?.offset ?? offset) > 0,
-          startCursor: edges.at(0)?.cursor ?? null,
-          endCursor: edges.at(-1)?.cursor ?? null,
-        },
-      };
+  output: t.connection(
+    {
+      type: OutputChunkType,
+      description:
+        'What it has printed so far, in chunks of 64 KiB at most. `hasNextPage` says whether there is more now; subscribe to `output` to wait for what comes.',
+      resolve: async (job, { first, after, last, before }, context) => {
+        if (last != null || before != null) {
+          throw new AppError('BAD_USER_INPUT', 'output is paged forwards: use first and after');
+        }
+        if (first != null && first < 0) {
+          throw new AppError('BAD_USER_INPUT', 'first must not be negative');
+        }
+        const log = await context.jobs.openOutput(job.id);
+        const wanted = Math.min(first ?? DEFAULT_CHUNKS, MAX_CHUNKS);
+        const chunks: JobOutputChunk[] = [];
+        let offset = after == null ? 0 : parseCursor(after, job.id);
+        while (chunks.length < wanted) {
+          const chunk = offset < log.size ? await log.read(offset) : null;
+          if (chunk === null) break;
+          chunks.push({ ...chunk, jobId: job.id });
+          offset = chunk.end;
+        }
+        const edges = chunks.map((node) => ({ node, cursor: formatCursor(job.id, node.end) }));
+        return {
+          edges,
+          pageInfo: {
+            hasNextPage: offset < log.size,
+            hasPreviousPage: (chunks[0]?.offset ?? offset) > 0,
+            startCursor: edges.at(0)?.cursor ?? null,
+            endCursor: edges.at(-1)?.cursor ?? null,
+          },
+        };
+      },
     },
-  }),
+    { name: 'OutputConnection' },
+    { name: 'OutputEdge' },
+  ),
 }));
 
 builder.subscriptionFields((t) => ({

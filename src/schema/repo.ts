@@ -195,20 +195,24 @@ builder.queryFields((t) => ({
     args: { name: t.arg.string({ required: true, description: 'Its name in the configuration.' }) },
     resolve: (_root, { name }, context) => findReadable(context, name),
   }),
-  repos: t.connection({
-    type: RepoType,
-    description: "All repositories, in the configuration's order.",
-    args: {
-      name: t.arg.string({ description: 'Only those whose name contains this text.' }),
+  repos: t.connection(
+    {
+      type: RepoType,
+      description: "All repositories, in the configuration's order.",
+      args: {
+        name: t.arg.string({ description: 'Only those whose name contains this text.' }),
+      },
+      resolve: (_root, args, context) => {
+        const views = context.repositories
+          .list()
+          .filter(({ name }) => args.name == null || name.includes(args.name))
+          .map(({ name }) => ({ served: getReadable(context, name) }));
+        return resolveArrayConnection({ args: { ...args, first: pageSize(args) } }, views);
+      },
     },
-    resolve: (_root, args, context) => {
-      const views = context.repositories
-        .list()
-        .filter(({ name }) => args.name == null || name.includes(args.name))
-        .map(({ name }) => ({ served: getReadable(context, name) }));
-      return resolveArrayConnection({ args: { ...args, first: pageSize(args) } }, views);
-    },
-  }),
+    { name: 'RepoConnection' },
+    { name: 'RepoEdge' },
+  ),
 }));
 
 /** What the arguments of a connection bound its page to. */

@@ -228,7 +228,7 @@ test('bad arguments of subscriptions are refused as bad input', async () => {
   }
 });
 
-test('a document that is too long, too deep or no document is refused, and the socket lives on', async () => {
+test('a document that is too long, or none, is refused, and the socket lives on', async () => {
   const long = `{ ${'viewer { name } '.repeat(3000)}}`;
   const syntax = '{ viewer { name }';
   assert.match((await refusal(scene.url, long)).message, /token/i);
@@ -258,6 +258,27 @@ test('a document that is too long, too deep or no document is refused, and the s
   for await (const answer of socket.client.iterate({ query: '{ viewer { name } }' }))
     answers.push(answer);
   assert.deepEqual(answers, [{ data: { viewer: { name: 'anonymous' } } }]);
+});
+
+const COSTLY = [
+  '{ repos(first: 100) { nodes { jobs(first: 100) { nodes { repo { jobs(first: 100) { nodes { key } } } } } } } }',
+  'query ($n: Int = 100) { repos(first: $n) { nodes { jobs(first: $n) { edges { node { repo { jobs(first: $n) { nodes { key } } } } } } } } }',
+  'query { ...A } fragment A on Query { repos(first: 100) { nodes { ...B } } } fragment B on Repo { jobs(first: 100) { nodes { ... on Job { repo { ...C } } } } } fragment C on Repo { jobs(first: 100) { nodes { key } } }',
+  '{ jobs(first: 100) { nodes { output(first: 100) { nodes { text } } } } }',
+  'subscription { busy { jobs(first: 100) { nodes { repo { jobs(first: 100) { nodes { repo { jobs { nodes { key } } } } } } } } } }',
+];
+
+test('an operation that could ask for too much is refused before anything is read, on each transport', async () => {
+  await using socket = openSocket(scene.url);
+  for (const document of COSTLY) {
+    assert.equal((await refusal(scene.url, document)).code, 'LIMIT_EXCEEDED', document);
+    const results = socket.client.iterate({ query: document });
+    const { value } = (await results.next()) as {
+      value: { errors?: { extensions?: { code?: string } }[] };
+    };
+    assert.deepEqual(value.errors?.[0]?.extensions?.code, 'LIMIT_EXCEEDED', document);
+  }
+  await query(scene.url, '{ repos(first: 100) { nodes { jobs(first: 100) { nodes { key } } } } }');
 });
 
 test('more than ten operations on one socket trouble nobody', async () => {

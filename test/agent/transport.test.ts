@@ -81,6 +81,32 @@ test('a query by GET is answered', async () => {
   });
 });
 
+test('a subscription by GET is answered with server-sent events, as a browser’s EventSource asks', async () => {
+  const document = encodeURIComponent('subscription { busy { name busy } }');
+  const headers = { Accept: 'text/event-stream' };
+  const request = createRequest(`${scene.url}/graphql?query=${document}`, {
+    headers,
+    agent: false,
+  });
+  request.end();
+  const [response] = (await within(once(request, 'response'), 'it is answered')) as [
+    IncomingMessage,
+  ];
+  assert.equal(response.statusCode, 200);
+  assert.equal(response.headers['content-type'], 'text/event-stream');
+  // nginx passes on what is not buffered.
+  assert.equal(response.headers['x-accel-buffering'], 'no');
+  let received = '';
+  for await (const bytes of response) {
+    received += String(bytes);
+    if (received.includes('"other"')) break;
+  }
+  assert.match(
+    received,
+    /event: next\ndata: \{"data":\{"busy":\{"name":"site","busy":false\}\}\}\n\n/,
+  );
+});
+
 test('what a form of a foreign page can send is not taken for an operation', async () => {
   const form = `query=${encodeURIComponent('{ viewer { name } }')}`;
   const types: [string | null, string][] = [

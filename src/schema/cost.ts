@@ -1,0 +1,114 @@
+import {
+  getNamedType,
+  getOperationAST,
+  isCompositeType,
+  isInterfaceType,
+  isObjectType,
+  Kind,
+  type ExecutionArgs,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  type GraphQLCompositeType,
+  type SelectionSetNode,
+} from 'graphql';
+import { AppError } from '../error.ts';
+
+/** Most objects that one operation may ask for. */
+const MAX_NODES = 100_000;
+const DEFAULT_PAGE = 20;
+const MAX_PAGE = 100;
+/** What a node counts for that is larger than others: a chunk of output holds up to 64 KiB. */
+const WEIGHTS: Readonly<Record<string, number>> = { OutputConnection: 100 };
+
+/**
+ * Refuses an operation that could ask for too much, however short it is: connections within connections
+ * multiply. Counted as GitHub counts, as if every page were full, before anything is read.
+ * @throws AppError LIMIT_EXCEEDED
+ */
+export function checkCost(args: ExecutionArgs): void {
+  const { schema, document, operationName, variableValues } = args;
+  const operation = getOperationAST(document, operationName);
+  const root = operation && schema.getRootType(operation.operation);
+  if (operation == null || root == null) return; // The execution will say so.
+  const variables: Record<string, unknown> = {};
+  for (const { variable, defaultValue } of operation.variableDefinitions ?? []) {
+    if (defaultValue?.kind === Kind.INT)
+      variables[variable.name.value] = Number(defaultValue.value);
+  }
+  Object.assign(variables, variableValues);
+  const fragments = new Map<string, FragmentDefinitionNode>();
+  for (const definition of document.definitions) {
+    if (definition.kind === Kind.FRAGMENT_DEFINITION)
+      fragments.set(definition.name.value, definition);
+  }
+  /** A fragment costs the same wherever it is spread, so it is counted once. */
+  const known = new Map<string, number>();
+
+  function costOf(selections: SelectionSetNode, parent: GraphQLCompositeType): number {
+    let cost = 0;
+    for (const selection of selections.selections) {
+      if (selection.kind === Kind.FIELD) {
+        cost += costOfField(selection, parent);
+      } else if (selection.kind === Kind.INLINE_FRAGMENT) {
+        const name = selection.typeCondition?.name.value;
+        cost += costOf(selection.selectionSet, compositeType(name) ?? parent);
+      } else {
+        cost += costOfFragment(selection.name.value);
+      }
+    }
+    return cost;
+  }
+
+  function costOfFragment(name: string): number {
+    const fragment = fragments.get(name);
+    const type = compositeType(fragment?.typeCondition.name.value);
+    if (fragment === undefined || type === undefined) return 0;
+    let cost = known.get(name);
+    if (cost === undefined) {
+      cost = costOf(fragment.selectionSet, type);
+      known.set(name, cost);
+    }
+    return cost;
+  }
+
+  function costOfField(field: FieldNode, parent: GraphQLCompositeType): number {
+    if (field.selectionSet === undefined) return 0;
+    if (!isObjectType(parent) && !isInterfaceType(parent)) return 0;
+    const definition = parent.getFields()[field.name.value];
+    // Introspection is bounded by a rule of its own.
+    if (definition === undefined) return 0;
+    const type = getNamedType(definition.type);
+    if (!isCompositeType(type)) return 0;
+    const within = costOf(field.selectionSet, type);
+    if (!type.name.endsWith('Connection')) return within;
+    return pageSize(field, variables) * ((WEIGHTS[type.name] ?? 1) + within);
+  }
+
+  function compositeType(name: string | undefined): GraphQLCompositeType | undefined {
+    const type = name === undefined ? undefined : schema.getType(name);
+    return isCompositeType(type) ? type : undefined;
+  }
+
+  const cost = costOf(operation.selectionSet, root);
+  if (cost <= MAX_NODES) return;
+  throw new AppError(
+    'LIMIT_EXCEEDED',
+    `this asks for up to ${cost} objects, and ${MAX_NODES} are allowed: ask for shorter pages with "first", or for less in them`,
+    { cost, limit: MAX_NODES },
+  );
+}
+
+function pageSize(field: FieldNode, variables: Readonly<Record<string, unknown>>): number {
+  let size = DEFAULT_PAGE;
+  for (const { name, value } of field.arguments ?? []) {
+    if (name.value !== 'first' && name.value !== 'last') continue;
+    const given: unknown =
+      value.kind === Kind.VARIABLE
+        ? variables[value.name.value]
+        : value.kind === Kind.INT
+          ? Number(value.value)
+          : null;
+    if (typeof given === 'number') size = Math.min(MAX_PAGE, Math.max(0, given));
+  }
+  return size;
+}
