@@ -1,20 +1,13 @@
 /**
- * Runs benchmarks and prints what they measured:
+ * Runs benchmarks, one after the other, each a program that prints what it measured:
  *
- *     npm run bench            all of them
- *     npm run bench start      bench/start.ts
- *
- * Each file of this folder but this one exports `measure`, which gives its rows.
+ *     npm run bench              every file of this folder but this one
+ *     npm run bench start        bench/start.ts
  */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
-import type { Row } from './support/row.ts';
-
-function format({ what, value, unit, against }: Row): string {
-  const shown = `${what.padEnd(48)}${value.toFixed(value < 10 ? 2 : 0).padStart(8)} ${unit.padEnd(4)}`;
-  if (against === undefined) return shown;
-  const ratio = (value / against.value).toFixed(2);
-  return `${shown} ${ratio}x of ${against.what} (${against.value.toFixed(0)} ${unit})`;
-}
+import { join } from 'node:path';
 
 const files = await readdir(import.meta.dirname);
 const all = files
@@ -27,7 +20,10 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 for (const name of named.length > 0 ? named : all) {
-  const bench = (await import(`./${name}.ts`)) as { measure(): Promise<readonly Row[]> };
   console.log(`${name}:`);
-  for (const row of await bench.measure()) console.log(`  ${format(row)}`);
+  const path = join(import.meta.dirname, `${name}.ts`);
+  const [code] = (await once(spawn(process.execPath, [path], { stdio: 'inherit' }), 'exit')) as [
+    number | null,
+  ];
+  if (code !== 0) process.exitCode = 1;
 }

@@ -1,3 +1,4 @@
+/** How long `npm start` takes to its first answer, and how much memory the agent holds when nobody asks anything. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
@@ -5,15 +6,14 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { processesOf, readProc } from '../test/support/agent-process.ts';
 import { createFixture, GIT_ENVIRONMENT, initRepository } from '../test/support/git-fixture.ts';
-import { median, type Row } from './support/row.ts';
+import { median, printRows, type Row } from './support/row.ts';
 
 const ROUNDS = 7;
 /** What package.json's script runs, without npm and its look at node_modules. */
 const NODE = [process.execPath, '--max-semi-space-size=4', 'src/main.ts', 'run'];
 const root = join(import.meta.dirname, '..');
 
-/** How long `npm start` takes to its first answer, and how much memory the agent holds when nobody asks anything. */
-export async function measure(): Promise<Row[]> {
+async function measure(): Promise<Row[]> {
   await using fixture = await createFixture();
   const repo = { site: { repo_path: await initRepository(fixture.path('site')) } };
   const config = fixture.path('config.json');
@@ -88,3 +88,5 @@ async function startOnce(
   await ended;
   return { ms, mb: Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024 };
 }
+
+printRows(await measure());
