@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { requireScope, type Authenticator } from '../auth/caller.ts';
 import { AppError } from '../error.ts';
@@ -83,7 +83,11 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
       gone.abort();
     });
     if (await rest(request, response, gone.signal)) return;
-    sendProblem(response, 404, `there is nothing at ${path}; try / , /repo or /graphql`);
+    sendProblem(
+      response,
+      404,
+      `there is nothing at ${path}: see /repo, /repo/NAME, /repo/NAME/jobs and /graphql`,
+    );
   }
 
   const options = {
@@ -107,6 +111,11 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
     });
   });
   answerClientErrors(server);
+  const connections = new Set<Socket>();
+  server.on('connection', (socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
     try {
@@ -120,6 +129,8 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
       consoles.open(request, socket, head, caller);
     } catch (error) {
       refuseUpgrade(socket, error, onBug);
+      // Nothing else would ever close it for who does not close his side.
+      setTimeout(() => socket.destroy(), CLOSE_GRACE_MS).unref();
     }
   });
 
@@ -139,12 +150,21 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
         });
       });
       server.closeIdleConnections();
+      const { promise: grace, resolve: endGrace } = Promise.withResolvers<void>();
       const timer = setTimeout(() => {
         server.closeAllConnections();
+        endGrace();
       }, CLOSE_GRACE_MS);
-      await Promise.all([closed, graphql.close(CLOSE_GRACE_MS), consoles.close(CLOSE_GRACE_MS)]);
-      await deps.git.close();
+      await Promise.all([
+        graphql.close(CLOSE_GRACE_MS),
+        consoles.close(CLOSE_GRACE_MS),
+        Promise.race([closed, grace]),
+      ]);
       clearTimeout(timer);
+      // The server waits for every connection, also for those that speak HTTP no more.
+      for (const socket of connections) socket.destroy();
+      await closed;
+      await deps.git.close();
     },
   };
 }

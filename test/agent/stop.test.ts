@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import {
@@ -140,11 +141,26 @@ test('clients that wait, or do not read, or only hold a connection, do not keep 
   idle.on('error', () => undefined);
   idle.write('POST /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\n');
 
+  // Refused, and told so, but it never closes its side.
+  const refused = connect({
+    port: Number(new URL(scene.url).port),
+    host: '127.0.0.1',
+    allowHalfOpen: true,
+  });
+  refused.on('error', () => undefined);
+  refused.write(
+    'GET /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://evil.example\r\nConnection: Upgrade\r\n' +
+      'Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+  );
+  const [answer] = (await within(once(refused, 'data'), 'it is refused')) as [Buffer];
+  assert.match(answer.toString(), /^HTTP\/1\.1 403 /);
+
   const start = performance.now();
   assert.deepEqual(await scene.agent.stop(), { code: 0, signal: null });
   assert.ok(performance.now() - start < 4000, `it took ${performance.now() - start} ms`);
   assert.equal((await within(watching.closed, 'the socket is closed')).code, 1001);
   idle.destroy();
+  refused.destroy();
   (await deaf.connected()).resume();
 });
 
