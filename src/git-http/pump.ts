@@ -10,21 +10,23 @@ export async function pump(
   target: Writable,
   onChunk?: (chunk: Buffer) => void,
 ): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const onDrain = (): void => {
-      source.resume();
-    };
-    target.on('drain', onDrain);
-    target.on('close', onDrain);
-    source.on('data', (chunk: Buffer) => {
-      onChunk?.(chunk);
-      if (!target.destroyed && !target.write(chunk)) source.pause();
+  const resume = (): void => {
+    source.resume();
+  };
+  target.on('drain', resume);
+  target.on('close', resume);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      source.on('data', (chunk: Buffer) => {
+        onChunk?.(chunk);
+        if (!target.destroyed && !target.write(chunk)) source.pause();
+      });
+      source.once('end', resolve);
+      source.once('close', resolve);
+      source.once('error', reject);
     });
-    source.once('error', reject);
-    source.once('close', () => {
-      target.off('drain', onDrain);
-      target.off('close', onDrain);
-      resolve();
-    });
-  });
+  } finally {
+    target.off('drain', resume);
+    target.off('close', resume);
+  }
 }

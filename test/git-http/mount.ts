@@ -27,7 +27,8 @@ export const plain: Mount = {
   listen: async (handler) => await listenOn(createServer(SETTINGS, handler), ''),
 };
 
-const behindPrefix: Mount = {
+/** Others answer 418 what is not git's. */
+export const behindPrefix: Mount = {
   name: 'node:http behind a path prefix',
   prefix: '/code/git',
   listen: async (handler) =>
