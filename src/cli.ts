@@ -42,6 +42,7 @@ function createProgram(): Command {
         .choices(sampleTypes)
         .default('simple'),
     )
+    .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError()
     .exitOverride((error) => {
       process.exit(error.exitCode === 0 ? 0 : 2);
@@ -79,6 +80,9 @@ function createProgram(): Command {
   return program;
 }
 
+/** Two of the same signal that come so close together are one wish. */
+const SAME_WISH_MS = 500;
+
 async function run(flags: GlobalOptions): Promise<void> {
   const { config, warnings } = await loadConfig({
     ...(flags.config === undefined ? {} : { file: flags.config }),
@@ -93,13 +97,15 @@ async function run(flags: GlobalOptions): Promise<void> {
   const host = hostEnvironment(process.env, packageRoot);
   const agent = await startAgent({ config, host, log });
 
-  let signals = 0;
-  const stop = (): void => {
-    signals += 1;
-    if (signals > 1) {
+  let first: { readonly signal: string; readonly at: number } | undefined;
+  const stop = (signal: string): void => {
+    if (first !== undefined) {
+      // Under npm a Ctrl-C reaches us twice, from the terminal and passed on. That is one wish.
+      if (signal === first.signal && performance.now() - first.at < SAME_WISH_MS) return;
       agent.abandon();
       process.exit(130);
     }
+    first = { signal, at: performance.now() };
     agent.stop().then(
       () => process.exit(0),
       (error: unknown) => {
@@ -110,12 +116,17 @@ async function run(flags: GlobalOptions): Promise<void> {
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
 
-  const [first] = config.repos;
+  const [example] = config.repos;
   const count = config.repos.length === 1 ? '1 repository' : `${config.repos.length} repositories`;
   console.log(`GitAgent ${version} listening on ${agent.url} (${count})`);
   console.log(`  open  ${agent.url}/graphql`);
-  if (first !== undefined) {
-    console.log(`  try   curl ${agent.url}/repo/${encodeURIComponent(first.name)}`);
+  if (example !== undefined) {
+    console.log(`  try   curl ${agent.url}/repo/${encodeURIComponent(example.name)}`);
+  }
+  if (config.gitBase !== undefined) {
+    console.log(
+      `  git   clone ${agent.url}/NAME.git, for all repositories below ${config.gitBase}`,
+    );
   }
 }
 

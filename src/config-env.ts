@@ -53,6 +53,9 @@ export async function overlayEnvironment(
       continue;
     }
     const { path, type, fileOf } = variable;
+    // Empty is left out; but a list may be empty, and an empty secret would be an open door.
+    const isSecret = fileOf !== null || variables.has(`${name}_FILE`);
+    if (value === '' && type !== 'array' && !isSecret) continue;
     const place: Place = { source: name };
     if (fileOf === null) {
       result = withValue(result, path, nodeOf(parseValue(path, value, type, cwd), place));

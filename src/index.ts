@@ -5,4 +5,3 @@ export { ConfigError } from './config-problem.ts';
 export type { CommandConfig, Config, PullStrategy, RepoConfig, Scope } from './config.ts';
 export { AppError, type ErrorCode } from './error.ts';
 export { createLog, type Log } from './log.ts';
-export { schema } from './schema/index.ts';

@@ -69,9 +69,14 @@ export function parseAccessFile(text: string, file: string): AccessFile {
 /** @throws AppError NOT_FOUND when it cannot be read, BAD_USER_INPUT when it makes no sense */
 export async function readAccessFile(file: string): Promise<AccessFile> {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw new AppError('NOT_FOUND', `accessfile: ${file} cannot be read`, undefined, {
-      cause: error,
-    });
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    const what = reason === 'ENOENT' ? 'does not exist' : `cannot be read (${reason})`;
+    throw new AppError(
+      'NOT_FOUND',
+      `accessfile: ${file} ${what}; correct the path, or write [users] and [access] there`,
+      undefined,
+      { cause: error },
+    );
   });
   return parseAccessFile(text, file);
 }

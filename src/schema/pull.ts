@@ -41,7 +41,7 @@ const PullInput = builder.inputType('PullInput', {
     repo: t.string({ required: true, validate: name, description: "The repository's name." }),
     branch: t.string({
       description:
-        "The branch to check out and bring up to date; made when only the remote has it. When left out: the configuration's, else the repository's default branch.",
+        "The branch to check out and bring up to date; made when only the remote has it. When left out: the configuration's, else the default branch, which is what the remote's HEAD points to here, else the checked-out one.",
     }),
     hash: t.string({
       description:

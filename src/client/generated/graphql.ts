@@ -62,7 +62,7 @@ export type JobState =
 
 /** What to pull. */
 export type PullInput = {
-  /** The branch to check out and bring up to date; made when only the remote has it. When left out: the configuration's, else the repository's default branch. */
+  /** The branch to check out and bring up to date; made when only the remote has it. When left out: the configuration's, else the default branch, which is what the remote's HEAD points to here, else the checked-out one. */
   branch?: string | null | undefined;
   /** The configured command to run afterwards. */
   command?: string | null | undefined;
