@@ -81,7 +81,7 @@ async function startOnce(
   const ms = performance.now() - start;
   if (answer.status !== 200) throw new Error(`/readyz answered ${answer.status}`);
   await delay(2000);
-  const agent = processesOf(home).find(({ command }) => / src\/main\.ts run /.test(command));
+  const agent = processesOf(home).find(({ command }) => / src\/main\.ts /.test(command));
   if (agent === undefined) throw new Error('the agent has gone');
   const status = readProc(`/proc/${agent.pid}/status`);
   process.kill(agent.pid, 'SIGTERM');

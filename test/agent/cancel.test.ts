@@ -51,14 +51,14 @@ test('a job that waits for its turn is cancelled at once, and never runs', async
   await using scene = await createScene({
     commands: { slow: waitAt('gate'), mark: 'touch marked' },
   });
-  await run(scene, 'slow');
+  const slow = await run(scene, 'slow');
   const { run: waiting } = await query(scene.url, runDocument, {
     input: { repo: 'site', command: 'mark', ifBusy: 'WAIT' },
   });
   const { cancel } = await query(scene.url, cancelDocument, { input: { job: waiting.job.id } });
   assert.deepEqual([cancel.job.state, cancel.job.key], ['CANCELLED', waiting.job.key]);
   await scene.open('gate');
-  for await (const _ of openEvents(scene.url, watchOutputDocument, { repo: 'site' }));
+  for await (const _ of openEvents(scene.url, watchOutputDocument, { job: slow }));
   assert.deepEqual((await getStatus(scene.url))['untracked_files'], []);
 });
 

@@ -108,10 +108,18 @@ test('a second signal ends the agent and its job at once', async () => {
   const job = await run(scene, 'slow');
   scene.agent.signal('SIGTERM');
   await until(async () => !(await isReady(scene)), 'the agent is stopping');
-  const start = performance.now();
-  scene.agent.signal('SIGINT');
-  assert.deepEqual(await within(scene.agent.exited, 'the agent ends'), { code: 130, signal: null });
-  assert.ok(performance.now() - start < 2000);
+  // One that follows at once is taken for the same: under npm a Ctrl-C arrives twice.
+  let hasEnded = false;
+  void scene.agent.exited.then(() => (hasEnded = true));
+  await until(
+    () => {
+      if (!hasEnded) scene.agent.signal('SIGINT');
+      return hasEnded;
+    },
+    'the agent ends',
+    3000,
+  );
+  assert.deepEqual(await scene.agent.exited, { code: 130, signal: null });
   assert.equal((await jobAfterwards(scene, job)).state, 'INTERRUPTED');
 });
 

@@ -154,7 +154,7 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
         .map((line) => JSON.parse(line) as LogLine),
     exited,
     signal: (signal) => {
-      process.kill(pid, signal);
+      child.kill(signal);
     },
     hangUp: () => {
       child.stdout.destroy();
