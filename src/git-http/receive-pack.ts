@@ -5,6 +5,7 @@ import { findRefs } from '../git/ref.ts';
 import { readPushHead, type PushHead } from './push-head.ts';
 import { createReportReader, formatRefusal } from './push-report.ts';
 import type { LandOptions, Push, RefUpdate } from './push.ts';
+import { sweepQuarantine } from './quarantine.ts';
 import { drain } from './request-body.ts';
 import {
   feed,
@@ -97,10 +98,13 @@ async function receive(
   body: Readable,
   { signal, onOutput, graceMs }: LandOptions & { readonly graceMs: number },
 ): Promise<Landing> {
-  const child = await spawnService(call, '--stateless-rpc', {
-    signal: AbortSignal.any([call.signal, ...(signal === undefined ? [] : [signal])]),
-    graceMs,
-  });
+  const aborted = AbortSignal.any([call.signal, ...(signal === undefined ? [] : [signal])]);
+  const child = await spawnService(call, '--stateless-rpc', { signal: aborted, graceMs });
+  let sweeping: Promise<void> | undefined;
+  const sweep = (): void => {
+    sweeping = sweepQuarantine(call.repository, child).catch(call.onError);
+  };
+  aborted.addEventListener('abort', sweep, { once: true });
   for (const piece of head.pieces) child.stdin.write(piece);
   const feeding = feed(body, child);
   const report = createReportReader(head.capabilities, onOutput);
@@ -112,6 +116,8 @@ async function receive(
       call.onError(error);
     }
   });
+  aborted.removeEventListener('abort', sweep);
+  await sweeping;
   return {
     outcome,
     updates: await landedOf(call, head, report.landed()),

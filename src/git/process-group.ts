@@ -46,20 +46,35 @@ const LOOKS_PER_ZOMBIE_HUNT = 10;
  * a container the orphans' new parent is process 1, often the agent itself, which knows nothing of them.
  */
 async function hasOnlyZombies(leaderPid: number): Promise<boolean> {
+  const members = await listGroup(leaderPid);
+  return members !== null && members.every(({ state }) => state === 'Z' || state === 'X');
+}
+
+/** The processes of a group; null where there is no /proc to look in. */
+async function listGroup(leaderPid: number): Promise<{ pid: string; state: string }[] | null> {
   const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
-  for (const pid of pids) {
-    let stat: string;
-    try {
-      stat = await readFile(`/proc/${pid}/stat`, 'latin1');
-    } catch (error) {
-      if (isErrno(error, 'ENOENT') || isErrno(error, 'ESRCH')) continue; // It has just ended.
-      return false;
+  if (pids.length === 0) return null; // Not Linux.
+  const members = await Promise.all(
+    pids.map(async (pid) => {
+      // proc(5): `PID (NAME) STATE PPID PGRP ...`, and a name may have anything in it.
+      const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
+      const [state = '', , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return Number(group) === leaderPid ? [{ pid, state }] : [];
+    }),
+  );
+  return members.flat();
+}
+
+/** What a variable is in the environments of a group's processes, as they were started (Linux; elsewhere nothing). */
+export async function readGroupVariable(leaderPid: number, name: string): Promise<Set<string>> {
+  const values = new Set<string>();
+  for (const { pid } of (await listGroup(leaderPid)) ?? []) {
+    const variables = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
+    for (const variable of variables.split('\0')) {
+      if (variable.startsWith(`${name}=`)) values.add(variable.slice(name.length + 1));
     }
-    // proc(5): `PID (NAME) STATE PPID PGRP ...`, and a name may have anything in it.
-    const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (Number(group) === leaderPid && state !== 'Z' && state !== 'X') return false;
   }
-  return pids.length > 0; // None: this is not Linux.
+  return values;
 }
 
 /** Told of each child before it is started, with the options it is about to be started with. */

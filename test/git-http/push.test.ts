@@ -1,7 +1,7 @@
 /** Pushes: who is told of them, who may refuse them, and what the pusher sees. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -19,6 +19,7 @@ import {
   writeCommit,
 } from '../support/git-fixture.ts';
 import { runClient, tryClient, type ClientRun } from './client.ts';
+import { leftovers } from './leftovers.ts';
 import { createGitScene, type GitScene, type SceneOptions } from './scene.ts';
 
 interface PushScene extends GitScene {
@@ -379,13 +380,6 @@ test('what is inflated is bounded, for fetches and pushes', async () => {
     assert.equal(response.status, 413);
   }
 });
-
-/** What a push that was cut off may leave in the object database. */
-export async function leftovers(repository: string): Promise<string[]> {
-  return (await readdir(join(repository, 'objects'))).filter(
-    (name) => !/^(?:[0-9a-f]{2}|info|pack)$/.test(name),
-  );
-}
 
 function post(
   target: string,
