@@ -57,9 +57,10 @@ export function createLimiter(limits: Limits): Limiter {
   };
 
   function admit(entrant: Entrant): () => void {
-    inside.push(entrant);
+    const place = { ...entrant };
+    inside.push(place);
     return () => {
-      const at = inside.indexOf(entrant);
+      const at = inside.indexOf(place);
       if (at === -1) return;
       inside.splice(at, 1);
       for (;;) {
