@@ -37,7 +37,9 @@ export function parseRoute(url: string, prefix: string): Route | null {
   const inside = path.slice(prefix.length + 1);
   const end = ENDS.exec(inside);
   if (end === null) return null;
-  const name = decodeName(inside.slice(0, end.index));
+  // Two slashes have an empty part between them, which is not the root's own repository.
+  const isEmptyPart = end.index === 0 && end[0].startsWith('/');
+  const name = isEmptyPart ? null : decodeName(inside.slice(0, end.index));
   if (name === null) return null;
   const [, refs, service, file] = end;
   if (service !== undefined) return { name, kind: 'rpc', service: service as Service };
