@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { readAccessFile } from './auth/access-file.ts';
 import { createAuthenticator } from './auth/caller.ts';
-import type { Config } from './config.ts';
+import { isLoopback, type Config } from './config.ts';
 import { createGit } from './git/git.ts';
-import { createGitRoutes } from './http/git.ts';
+import { createGitRoutes, gitReaders } from './http/git.ts';
 import { openGitBase } from './http/git-base.ts';
 import { createHttpServer } from './http/server.ts';
 import { openJournal } from './jobs/journal.ts';
@@ -67,6 +67,7 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     services,
     authenticator,
     git: createGitRoutes(services, authenticator, gitBase, config, onBug),
+    isGitOpen: isLoopback(config.bindIp) && gitReaders(config) === 'anyone',
     hosts: [config.bindIp, ...config.hosts],
     heartbeatSeconds: config.timeouts.heartbeatSeconds,
     onBug,

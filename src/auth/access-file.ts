@@ -10,6 +10,9 @@ export interface AccessFile {
   mayPush(user: string, repo: string): boolean;
 }
 
+/** Callers that the access file does not know of: nobody may pass for them in the journal. */
+const RESERVED: ReadonlySet<string> = new Set(['anonymous', 'password']);
+
 /**
  * Parses an INI file of two sections, as Python's ConfigParser read it:
  *
@@ -46,6 +49,8 @@ export function parseAccessFile(text: string, file: string): AccessFile {
     if (user === '' || section === undefined) {
       throw mistake('write "NAME = VALUE" below [users] or [access]');
     }
+    if (RESERVED.has(user))
+      throw mistake(`${JSON.stringify(user)} is the agent's own name for a caller`);
     const value = rest.replace(/\s;.*$/, '').trim();
     if (section === 'users') {
       if (value === '') throw mistake(`the password of ${JSON.stringify(user)} is empty`);

@@ -45,7 +45,7 @@ export async function openRepository(path: string): Promise<Repository> {
 
 /** A `.git` file, as written by `git worktree add`, `git submodule` and `git init --separate-git-dir`. */
 async function followGitFile(file: string): Promise<string> {
-  const target = /^gitdir: (.+?)[\r\n]*$/s.exec(await readFile(file, 'utf8'))?.[1];
+  const target = /^gitdir: (.+?)[\r\n]*$/s.exec((await readShortFile(file)) ?? '')?.[1];
   if (target === undefined) {
     throw new AppError('NOT_FOUND', `${file} does not name a git directory`);
   }
@@ -64,7 +64,7 @@ async function isGitDir(dir: string): Promise<boolean> {
 
 /** @throws AppError NOT_FOUND when a linked working tree's repository is gone */
 async function commonDirOf(gitDir: string): Promise<string> {
-  const text = await readFile(join(gitDir, 'commondir'), 'utf8').catch(() => null);
+  const text = await readShortFile(join(gitDir, 'commondir'));
   if (text === null) return gitDir;
   const named = resolve(gitDir, text.replace(/[\r\n]+$/, ''));
   return await realpath(named).catch((error: unknown) => {
@@ -72,4 +72,13 @@ async function commonDirOf(gitDir: string): Promise<string> {
       cause: error,
     });
   });
+}
+
+/** Such a file holds one path. What is longer, a pipe or a device is not read: it might never end. */
+const MAX_PATH_FILE_BYTES = 8192;
+
+async function readShortFile(path: string): Promise<string | null> {
+  const found = await stat(path).catch(() => null);
+  if (found === null || !found.isFile() || found.size > MAX_PATH_FILE_BYTES) return null;
+  return await readFile(path, 'utf8').catch(() => null);
 }

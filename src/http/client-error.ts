@@ -13,6 +13,8 @@ const REFUSALS: Readonly<Record<string, readonly [status: number, detail: string
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'the headers did not come in time'],
 };
 
+const CLOSE_MS = 1000;
+
 /** Answers what is no request, and closes the connection. */
 export function answerClientErrors(server: Server): void {
   const answering = new WeakSet<Duplex>();
@@ -29,5 +31,7 @@ export function answerClientErrors(server: Server): void {
     const [status, detail] = REFUSALS[error.code ?? ''] ?? [400, STATUS_CODES[400] ?? ''];
     const headers = { ...(status === 405 && { Allow: 'GET, HEAD, POST, DELETE' }) };
     socket.end(formatRefusal(status, detail, {}, headers));
+    // A client that does not close its side would keep ours.
+    setTimeout(() => socket.destroy(), CLOSE_MS).unref();
   });
 }

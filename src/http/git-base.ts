@@ -1,7 +1,7 @@
-import { realpath } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { lstat, realpath } from 'node:fs/promises';
+import { dirname, join, sep } from 'node:path';
 import { AppError } from '../error.ts';
-import { openRepository } from '../git/repository.ts';
+import { openRepository, type Repository } from '../git/repository.ts';
 
 /** Finds repositories below one folder, whose names are their paths in it. */
 export interface GitBase {
@@ -25,10 +25,29 @@ export async function openGitBase(folder: string): Promise<GitBase> {
       if (error instanceof AppError && error.code === 'NOT_FOUND') return null;
       throw error;
     });
-    // Symbolic links are resolved here: one that leads out of the folder, or a `.git` file that does,
-    // names nothing that is served.
-    const inside = [found?.path, found?.gitDir, found?.commonDir];
-    return inside.every((dir) => dir?.startsWith(`${base}${sep}`)) ? path : null;
+    if (found === null) return null;
+    // What leads out of the folder, by a symbolic link or a `.git` file, names nothing that is served.
+    const parts = await Promise.all(
+      ['objects', 'refs'].map(
+        async (part) => await realpath(join(found.commonDir, part)).catch(() => ''),
+      ),
+    );
+    const isInside = [found.path, found.gitDir, found.commonDir, ...parts].every((dir) =>
+      dir.startsWith(`${base}${sep}`),
+    );
+    return isInside && !(await isPlanted(found)) ? path : null;
+  };
+  /**
+   * Whether a bare repository lies among the files of another repository. git commits no `.git`, but it
+   * commits folders that look like bare repositories, with hooks: whoever can get a commit into a working
+   * tree would have a repository, and programs run, of his own making.
+   */
+  const isPlanted = async ({ path, workTree }: Repository): Promise<boolean> => {
+    if (workTree !== null) return false;
+    for (let dir = dirname(path); dir.startsWith(base); dir = dirname(dir)) {
+      if (await isRepository(dir)) return true;
+    }
+    return false;
   };
   return {
     async find(name) {
@@ -38,4 +57,11 @@ export async function openGitBase(folder: string): Promise<GitBase> {
       return (await findExactly(name)) ?? (await findExactly(`${name}.git`));
     },
   };
+}
+
+/** A working tree, or a git directory: nothing below either is a repository of its own because it looks so. */
+async function isRepository(dir: string): Promise<boolean> {
+  const has = async (name: string): Promise<boolean> =>
+    (await lstat(join(dir, name)).catch(() => null)) !== null;
+  return (await has('.git')) || ((await has('HEAD')) && (await has('objects')));
 }

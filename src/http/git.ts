@@ -30,12 +30,8 @@ export function createGitRoutes(
   onBug: (error: unknown) => string,
 ): GitHttpHandler {
   const { repositories, git } = services;
-  const {
-    hooks,
-    dumb,
-    write,
-    read = config.accessfile === undefined ? 'scope' : 'anyone',
-  } = config.gitHttp;
+  const { hooks, dumb, write } = config.gitHttp;
+  const read = gitReaders(config);
   const byPath = new Map(repositories.list().map((served) => [served.repository.path, served]));
 
   function findConfigured(name: string): ServedRepository | undefined {
@@ -86,17 +82,28 @@ export function createGitRoutes(
     onError: onBug,
     async resolve({ name }) {
       const path = findConfigured(name)?.repository.path ?? (await gitBase?.find(name));
-      return path == null ? null : { path, hooks };
+      return path == null ? null : { path, hooks, ...(hooks ? {} : { config: WITHOUT_PROGRAMS }) };
     },
     async onPush(push, land) {
       const served = byPath.get(push.repository.path);
-      if (served === undefined || !(await changesWorkingTree(services, served, push))) {
+      if (served === undefined || !hooks || !(await changesWorkingTree(services, served, push))) {
         await land();
         return;
       }
       await landAsJob(services, served, push, land);
     },
   });
+}
+
+/** An update of the working tree runs the filters that the repository's configuration names. */
+const WITHOUT_PROGRAMS = [['receive.denyCurrentBranch', 'refuse']] as const;
+
+/** Who may clone: what the configuration says, or GitTornado's rule where there is an access file. */
+export function gitReaders({
+  gitHttp,
+  accessfile,
+}: Pick<GitServingConfig, 'gitHttp' | 'accessfile'>): 'anyone' | 'scope' | 'nobody' {
+  return gitHttp.read ?? (accessfile === undefined ? 'scope' : 'anyone');
 }
 
 /** Whether git will update the working tree: a push to the checked-out branch, where that is allowed so. */
@@ -165,7 +172,10 @@ async function landAsJob(
   };
   push.request.socket.once('close', leave);
   try {
-    const done = await jobs.wait(job.id, gone.signal);
+    const done = await jobs.wait(job.id, gone.signal).catch((error: unknown) => {
+      if (gone.signal.aborted) throw new AppError('CANCELLED', 'the client has gone');
+      throw error;
+    });
     if (done.error !== null) throw new AppError('CONFLICT', done.error.message);
   } finally {
     push.request.socket.off('close', leave);

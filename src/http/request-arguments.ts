@@ -37,10 +37,14 @@ export function readQuery(query: string): RequestArguments {
   return createArguments(parseForm(query));
 }
 
+/** Called before anything is decoded, which for a million arguments takes seconds. */
+function refuseTooMany(count: number): void {
+  if (count <= MAX_ARGUMENTS) return;
+  throw new AppError('BAD_USER_INPUT', `more than ${MAX_ARGUMENTS} arguments are too many`);
+}
+
 function createArguments(all: readonly Argument[]): RequestArguments {
-  if (all.length > MAX_ARGUMENTS) {
-    throw new AppError('BAD_USER_INPUT', `more than ${MAX_ARGUMENTS} arguments are too many`);
-  }
+  refuseTooMany(all.length);
   return {
     all,
     get: (name) => all.findLast(([each]) => each === name)?.[1].trim(),
@@ -80,20 +84,24 @@ async function parseBody(body: Buffer, contentType: string): Promise<Argument[]>
 
 /** @param text a character for each byte */
 function parseForm(text: string): Argument[] {
-  return text
-    .split('&')
-    .filter((pair) => pair !== '')
-    .map((pair) => {
-      const [name = '', value = ''] = pair.replaceAll('+', ' ').split(/=(.*)/s, 2);
-      const decoded = decodePercent(name);
-      if (decoded === null) throw new AppError('BAD_USER_INPUT', 'an argument is not UTF-8');
-      const decodedValue = decodePercent(value);
-      if (decodedValue !== null) return [decoded, decodedValue];
-      throw new AppError('BAD_USER_INPUT', `the argument ${quote(decoded)} is not UTF-8`);
-    });
+  // Empty ones do not count, but a limit is needed for them, too.
+  const pairs = text.split('&', MAX_ARGUMENTS * 10).filter((pair) => pair !== '');
+  refuseTooMany(pairs.length);
+  return pairs.map((pair) => {
+    const [name = '', value = ''] = pair.replaceAll('+', ' ').split(/=(.*)/s, 2);
+    const decoded = decodePercent(name);
+    if (decoded === null) throw new AppError('BAD_USER_INPUT', 'an argument is not UTF-8');
+    const decodedValue = decodePercent(value);
+    if (decodedValue !== null) return [decoded, decodedValue];
+    throw new AppError('BAD_USER_INPUT', `the argument ${quote(decoded)} is not UTF-8`);
+  });
 }
 
 async function parseMultipart(body: Buffer, contentType: string): Promise<Argument[]> {
+  // Each part says how it is to be taken.
+  refuseTooMany(
+    body.toString('latin1').split(/content-disposition/i, MAX_ARGUMENTS + 3).length - 1,
+  );
   const headers = { 'Content-Type': contentType };
   const form = await new Response(new Uint8Array(body), { headers })
     .formData()
@@ -116,7 +124,9 @@ function parseJson(text: string): Argument[] {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new AppError('BAD_USER_INPUT', 'a JSON body must be an object of arguments');
   }
-  return Object.entries(value)
+  const entries = Object.entries(value);
+  refuseTooMany(entries.length);
+  return entries
     .filter(([, each]) => each !== null)
     .map(([name, each]) => {
       if (typeof each === 'boolean') return [name, each ? '1' : '0'];

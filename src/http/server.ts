@@ -20,6 +20,8 @@ export interface HttpServerDeps {
   readonly authenticator: Authenticator;
   /** Answers what git asks, and hands on the rest. */
   readonly git: GitHttpHandler;
+  /** Whether git serves callers without credentials what only this machine may reach. */
+  readonly isGitOpen: boolean;
   /** Names besides loopback that the agent answers to. */
   readonly hosts: readonly string[];
   /** After so many seconds of silence something is sent, so that proxies keep a connection. */
@@ -44,7 +46,8 @@ const CLOSE_GRACE_MS = 1000;
 export function createHttpServer(deps: HttpServerDeps): HttpServer {
   const { services, authenticator, heartbeatSeconds, onBug } = deps;
   const anonymous = authenticator.authenticate({});
-  const guard = createGuard({ hosts: deps.hosts, isOpen: anonymous.scopes.length > 0 });
+  const isOpen = anonymous.scopes.length > 0 || deps.isGitOpen;
+  const guard = createGuard({ hosts: deps.hosts, isOpen });
   const consoles = createConsoles(services.jobs, heartbeatSeconds, onBug);
   const rest = createRestHandler(services, authenticator, consoles, heartbeatSeconds);
   const graphql = createGraphQLHandler(services, authenticator, onBug);
@@ -93,6 +96,8 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
   const options = {
     // A blocking pull takes as long as it takes, and so may sending a body: no limit on a whole request.
     requestTimeout: 0,
+    // On its own: it would follow the one above.
+    headersTimeout: 60_000,
     // The system finds out who has gone without a word.
     keepAlive: true,
     keepAliveInitialDelay: heartbeatSeconds * 1000,

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { z } from 'zod';
@@ -70,6 +70,8 @@ export function openJournal(stateDir: string): Journal {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   const file = join(stateDir, 'journal.sqlite');
   const database = new DatabaseSync(file);
+  // The folder may have been there before, open to others; SQLite gives its other files the same mode.
+  chmodSync(file, 0o600);
   try {
     database.exec('pragma locking_mode = exclusive; pragma journal_mode = wal');
     // `full`: a job that was accepted is on the disk, not only in its cache.

@@ -17,8 +17,23 @@ import { AppError } from '../error.ts';
 const MAX_NODES = 100_000;
 const DEFAULT_PAGE = 20;
 const MAX_PAGE = 100;
-/** What a node counts for that is larger than others: a chunk of output holds up to 64 KiB. */
-const WEIGHTS: Readonly<Record<string, number>> = { OutputConnection: 100 };
+/**
+ * What a field counts for besides what is within it: an object 1, a plain value little, and more what is
+ * large (a chunk of output holds up to 64 KiB) or starts a git child.
+ */
+const WEIGHTS: Readonly<Record<string, number>> = {
+  'OutputChunk.text': 100,
+  'OutputChunk.textRaw': 100,
+  'Job.changedFiles': 500,
+  'Repo.untrackedFiles': 50,
+  'Repo.untrackedFilesRaw': 50,
+  'ChangedFiles.added': 20,
+  'ChangedFiles.deleted': 20,
+  'ChangedFiles.modified': 20,
+  'ChangedFiles.renamed': 20,
+  'ChangedFiles.files': 50,
+};
+const VALUE_WEIGHT = 0.05;
 
 /**
  * Refuses an operation that could ask for too much, however short it is: connections within connections
@@ -72,16 +87,17 @@ export function checkCost(args: ExecutionArgs): void {
   }
 
   function costOfField(field: FieldNode, parent: GraphQLCompositeType): number {
-    if (field.selectionSet === undefined) return 0;
+    const weight = WEIGHTS[`${parent.name}.${field.name.value}`];
+    if (field.selectionSet === undefined) return weight ?? VALUE_WEIGHT;
     if (!isObjectType(parent) && !isInterfaceType(parent)) return 0;
     const definition = parent.getFields()[field.name.value];
     // Introspection is bounded by a rule of its own.
     if (definition === undefined) return 0;
     const type = getNamedType(definition.type);
     if (!isCompositeType(type)) return 0;
-    const within = costOf(field.selectionSet, type);
+    const within = (weight ?? 0) + costOf(field.selectionSet, type);
     if (!type.name.endsWith('Connection')) return within;
-    return pageSize(field, variables) * ((WEIGHTS[type.name] ?? 1) + within);
+    return pageSize(field, variables) * (1 + within);
   }
 
   function compositeType(name: string | undefined): GraphQLCompositeType | undefined {
@@ -89,17 +105,18 @@ export function checkCost(args: ExecutionArgs): void {
     return isCompositeType(type) ? type : undefined;
   }
 
-  const cost = costOf(operation.selectionSet, root);
+  const cost = Math.ceil(costOf(operation.selectionSet, root));
   if (cost <= MAX_NODES) return;
   throw new AppError(
     'LIMIT_EXCEEDED',
-    `this asks for up to ${cost} objects, and ${MAX_NODES} are allowed: ask for shorter pages with "first", or for less in them`,
+    `this may cost ${cost}, counted in objects, and ${MAX_NODES} are allowed: ask for shorter pages with "first", or for less in them`,
     { cost, limit: MAX_NODES },
   );
 }
 
+/** The larger of `first` and `last`: which of them counts is the field's affair. */
 function pageSize(field: FieldNode, variables: Readonly<Record<string, unknown>>): number {
-  let size = DEFAULT_PAGE;
+  const sizes: number[] = [];
   for (const { name, value } of field.arguments ?? []) {
     if (name.value !== 'first' && name.value !== 'last') continue;
     const given: unknown =
@@ -108,7 +125,7 @@ function pageSize(field: FieldNode, variables: Readonly<Record<string, unknown>>
         : value.kind === Kind.INT
           ? Number(value.value)
           : null;
-    if (typeof given === 'number') size = Math.min(MAX_PAGE, Math.max(0, given));
+    if (typeof given === 'number') sizes.push(Math.min(MAX_PAGE, Math.max(0, given)));
   }
-  return size;
+  return sizes.length === 0 ? DEFAULT_PAGE : Math.max(...sizes);
 }
