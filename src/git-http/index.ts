@@ -14,5 +14,4 @@ export type {
   ServedRepository,
 } from './options.ts';
 export type { LandOptions, Push, RefUpdate } from './push.ts';
-export { createRepositoryFolder, type RepositoryFolderOptions } from './repository-folder.ts';
 export type { Service } from './route.ts';
