@@ -70,6 +70,7 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
       isGit = false; // Called at once, or not at all.
     });
     if (isGit) return;
+    limitBody(request, response);
     if (path === '/graphql') {
       const caller = authenticator.authenticate({ authorization: request.headers.authorization });
       if (wantsPage(request)) {
@@ -111,7 +112,8 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
     response.setHeader('X-Content-Type-Options', 'nosniff');
     answer(request, response).catch((error: unknown) => {
       if (!request.readableEnded) request.resume();
-      if (response.destroyed) return;
+      // Nobody is there to be told: the client has gone, or was cut off in the middle of its body.
+      if (response.destroyed || (request.destroyed && !request.complete)) return;
       sendError(response, error, onBug);
     });
   });
@@ -172,6 +174,18 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
       await deps.git.close();
     },
   };
+}
+
+/** No body but git's is longer than a megabyte: who has not sent it by then will not. */
+const BODY_MS = 60_000;
+
+function limitBody(request: IncomingMessage, response: ServerResponse): void {
+  const timer = setTimeout(() => {
+    if (!request.complete) request.destroy();
+  }, BODY_MS);
+  response.once('close', () => {
+    clearTimeout(timer);
+  });
 }
 
 function pathOf(request: IncomingMessage): string {
