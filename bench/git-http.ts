@@ -72,16 +72,15 @@ function scenarios(folder: string, repository: string, noise: string, refs: stri
       name: 'fetch all, to nowhere',
       run: (url) => {
         run('curl', [
-          ...[
-            '-sSf',
-            '-o',
-            '/dev/null',
-            '--data-binary',
-            `@${body}`,
-            '-H',
-            'Git-Protocol: version=2',
-          ],
-          ...['-H', 'Content-Type: application/x-git-upload-pack-request'],
+          '-sSf',
+          '-o',
+          '/dev/null',
+          '--data-binary',
+          `@${body}`,
+          '-H',
+          'Git-Protocol: version=2',
+          '-H',
+          'Content-Type: application/x-git-upload-pack-request',
           `${url}/${name}/git-upload-pack`,
         ]);
       },
