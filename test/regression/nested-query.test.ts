@@ -45,5 +45,8 @@ test('a query that multiplies is refused before it runs', async () => {
   assert.match(await ask(`{${children}}`), /LIMIT_EXCEEDED/);
   // 64 KiB each, a hundred chunks.
   const texts = repeat(60, 'text');
-  assert.match(await ask(`{jobs(first:1){nodes{output(first:100){nodes{${texts}}}}}}`), /LIMIT_EXCEEDED/);
+  assert.match(
+    await ask(`{jobs(first:1){nodes{output(first:100){nodes{${texts}}}}}}`),
+    /LIMIT_EXCEEDED/,
+  );
 });
