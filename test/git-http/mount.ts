@@ -4,7 +4,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import express from 'express';
 import { fastify } from 'fastify';
 import { Hono } from 'hono';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { GitHttpHandler } from '../../src/git-http/index.ts';
 
@@ -114,5 +114,3 @@ export async function listenOn(
     },
   };
 }
-
-export type { RequestListener };
