@@ -126,6 +126,11 @@ function median(numbers: readonly number[]): number {
   return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 }
 
+for (const program of ['nginx', 'fcgiwrap', 'curl']) {
+  if (spawnSync('which', [program]).status === 0) continue;
+  console.log(`  left out: there is no ${program} (apt-get install nginx-light fcgiwrap curl)`);
+  process.exit();
+}
 const data = resolve(values.data);
 mkdirSync(data, { recursive: true });
 const long = values.repo === undefined ? await longHistory(data) : resolve(values.repo);
