@@ -67,8 +67,7 @@ export function createPktLineSplitter(): PktLineSplitter {
         at = end;
         yield line;
       }
-      // A copy: a piece's memory may be given back once it has been written on.
-      rest = Buffer.from(bytes.subarray(at));
+      rest = bytes.subarray(at);
     },
     isBetweenLines: () => rest.length === 0,
   };

@@ -15,7 +15,7 @@ export async function uploadPack(call: ServiceCall, body: Readable): Promise<voi
   const opening = { contentType: 'application/x-git-upload-pack-result' };
   let last: Buffer = Buffer.alloc(0);
   const outcome = await sendOutput(child, call.response, opening, (chunk) => {
-    last = Buffer.from(chunk.subarray(-MAX_ERROR_BYTES));
+    last = chunk;
   });
   const error = await feeding;
   if (error !== null && !call.response.headersSent) throw error;
@@ -23,9 +23,6 @@ export async function uploadPack(call: ServiceCall, body: Readable): Promise<voi
   const hasSaidWhy = endsWithError(last) && outcome.exitCode === 128;
   finish(call, hasSaidWhy ? { ...outcome, exitCode: 0 } : outcome, opening, !watch.isWhole());
 }
-
-/** More than git says in an `ERR` packet. */
-const MAX_ERROR_BYTES = 2_048;
 
 /** Whether the last line is an `ERR` packet (gitprotocol-pack(5)), which git writes in one piece. */
 function endsWithError(bytes: Buffer): boolean {
