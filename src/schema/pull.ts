@@ -35,6 +35,17 @@ const IfBusy = builder.enumType('IfBusy', {
 
 const name = z.string().min(1).max(255);
 
+/** What every input has that starts a job. */
+const ifBusy = {
+  type: IfBusy,
+  defaultValue: 'REJECT',
+  description: 'When it is busy.',
+} as const;
+const wait = {
+  defaultValue: false,
+  description: 'Answer when the job has ended, instead of when it was accepted.',
+} as const;
+
 const PullInput = builder.inputType('PullInput', {
   description: 'What to pull.',
   fields: (t) => ({
@@ -52,11 +63,8 @@ const PullInput = builder.inputType('PullInput', {
       type: PullStrategyType,
       description: "When left out: the configuration's, which is FF_ONLY unless it says otherwise.",
     }),
-    ifBusy: t.field({ type: IfBusy, defaultValue: 'REJECT', description: 'When it is busy.' }),
-    wait: t.boolean({
-      defaultValue: false,
-      description: 'Answer when the job has ended, instead of when it was accepted.',
-    }),
+    ifBusy: t.field(ifBusy),
+    wait: t.boolean(wait),
   }),
 });
 
@@ -69,11 +77,8 @@ const RunInput = builder.inputType('RunInput', {
       validate: name,
       description: "The configured command's name.",
     }),
-    ifBusy: t.field({ type: IfBusy, defaultValue: 'REJECT', description: 'When it is busy.' }),
-    wait: t.boolean({
-      defaultValue: false,
-      description: 'Answer when the job has ended, instead of when it was accepted.',
-    }),
+    ifBusy: t.field(ifBusy),
+    wait: t.boolean(wait),
   }),
 });
 
