@@ -29,7 +29,13 @@ export interface JobFilter {
   readonly limit: number;
 }
 
-const SCHEMA = `
+/**
+ * What has been done to the database's shape, in order: `user_version` counts what this file has had.
+ * One is added at the end for each change; none is ever edited, for journals live longer than versions.
+ * The first finds its tables there in a journal from before they were counted.
+ */
+const MIGRATIONS: readonly string[] = [
+  `
   create table if not exists job (
     sequence integer primary key autoincrement,
     id text not null unique,
@@ -53,7 +59,8 @@ const SCHEMA = `
   ) strict;
   create index if not exists job_by_repo on job (repo, sequence);
   create index if not exists job_by_state on job (state) where state in ('QUEUED', 'RUNNING');
-`;
+  `,
+];
 
 const COLUMNS = [
   'id', 'repo', 'kind', 'state', 'caller', 'trigger', 'branch', 'hash', 'strategy', 'command',
@@ -75,7 +82,9 @@ export function openJournal(stateDir: string): Journal {
   try {
     database.exec('pragma locking_mode = exclusive; pragma journal_mode = wal');
     // `full`: a job that was accepted is on the disk, not only in its cache.
-    database.exec(`pragma synchronous = full; begin exclusive; ${SCHEMA} commit`);
+    database.exec('pragma synchronous = full; begin exclusive');
+    migrate(database);
+    database.exec('commit');
   } catch (error) {
     database.close();
     if (!(error instanceof Error && /locked/.test(error.message))) throw error;
@@ -149,6 +158,19 @@ function columnsOf(job: Omit<Job, 'sequence'>): Record<string, string | number |
 const text = z.string().nullable();
 const time = z.number().int().nullable();
 const oidText = z.string().refine(isOid).nullable();
+
+/** @throws AppError CONFLICT when a newer agent has written this journal */
+function migrate(database: DatabaseSync): void {
+  const version = Number(database.prepare('pragma user_version').get()?.['user_version']);
+  if (version > MIGRATIONS.length) {
+    throw new AppError(
+      'CONFLICT',
+      'a newer agent has written this journal: run that one, or give this one its own state_dir',
+    );
+  }
+  for (const migration of MIGRATIONS.slice(version)) database.exec(migration);
+  database.exec(`pragma user_version = ${MIGRATIONS.length}`);
+}
 
 /** The journal outlives the program that wrote it, so what it says is checked. */
 const Row = z.object({
