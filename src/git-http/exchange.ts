@@ -6,6 +6,10 @@ export interface Exchange {
   readonly response: ServerResponse;
   /** Aborted when the client has gone, has stalled for too long, or the handler is closed. */
   readonly signal: AbortSignal;
+  /** A client that takes nothing, or sends nothing that is waited for, for so long is given up. */
+  readonly stallMs: number;
+  /** Gives the client up as if it had gone: aborts the signal and resets the connection. */
+  readonly giveUp: () => void;
 }
 
 /**
@@ -23,11 +27,12 @@ export function watchExchange(
   const leave = (): void => {
     gone.abort();
   };
-  const timer = watchProgress(request, response, stallMs, () => {
+  const giveUp = (): void => {
     leave();
     // Nobody reads what we would say.
     request.socket.resetAndDestroy();
-  });
+  };
+  const timer = watchProgress(request, response, stallMs, giveUp);
   response.once('close', () => {
     // A client may still be sending what nobody wants: it is heard out, and watched.
     if (request.complete || request.destroyed) clearInterval(timer);
@@ -36,7 +41,7 @@ export function watchExchange(
   });
   closing.addEventListener('abort', leave);
   if (closing.aborted || response.destroyed) leave();
-  return { request, response, signal: gone.signal };
+  return { request, response, signal: gone.signal, stallMs, giveUp };
 }
 
 /** How often progress is looked at, in parts of the time that may pass without any. */

@@ -8,6 +8,7 @@ import { answerCors } from './cors.ts';
 import { sendObjectFile } from './dumb-file.ts';
 import { isList, sendList } from './dumb-list.ts';
 import { watchExchange, type Exchange } from './exchange.ts';
+import { readFetchRequest, type FetchRequest } from './fetch-request.ts';
 import { createLimiter, type Limits } from './limiter.ts';
 import { createMaintenance } from './maintenance.ts';
 import type { GitHttpOptions } from './options.ts';
@@ -85,6 +86,11 @@ export function createGitHttpHandler(options: GitHttpOptions): GitHttpHandler {
       await sendObjectFile(admission.repository, route.file, request, exchange.response);
       return;
     }
+    // Read before it waits for its turn: who sends slowly holds no place.
+    const fetch =
+      route.kind === 'rpc' && service === 'git-upload-pack'
+        ? await readFetchRequest(openBody(request, maxRequestBytes))
+        : null;
     const leave = await limiter.enter({
       repository: admission.repository.commonDir,
       caller: admission.caller ?? `address ${request.socket.remoteAddress ?? ''}`,
@@ -92,7 +98,7 @@ export function createGitHttpHandler(options: GitHttpOptions): GitHttpHandler {
       signal: exchange.signal,
     });
     try {
-      await serve(exchange, route, admission, service);
+      await serve(exchange, route, admission, fetch);
     } finally {
       leave();
     }
@@ -102,9 +108,10 @@ export function createGitHttpHandler(options: GitHttpOptions): GitHttpHandler {
     exchange: Exchange,
     route: ServedRoute,
     { served, repository, caller }: Admission,
-    service: Service,
+    fetch: FetchRequest | null,
   ): Promise<void> {
     const { request } = exchange;
+    const service = route.kind === 'dumb' ? 'git-upload-pack' : route.service;
     const call: ServiceCall = {
       ...exchange,
       git,
@@ -122,8 +129,8 @@ export function createGitHttpHandler(options: GitHttpOptions): GitHttpHandler {
       if (isList(route.file)) await sendList({ ...call, hideRefs }, route.file);
     } else if (route.kind === 'advertise') {
       await advertise(call);
-    } else if (service === 'git-upload-pack') {
-      await uploadPack(call, openBody(request, maxRequestBytes));
+    } else if (fetch !== null) {
+      await uploadPack(call, fetch);
     } else {
       const settings = { onPush, maxCommandBytes, graceMs };
       const hasLanded = await receivePack(call, openBody(request, Infinity), settings);

@@ -1,9 +1,10 @@
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { GitCommandError } from '../git/git-command-error.ts';
 import type { GitConfig } from '../git/environment.ts';
-import type { GitOutcome, GitProcess } from '../git/git-process.ts';
-import type { Git } from '../git/git.ts';
+import type { GitOutcome, GitProcess, GitWriter } from '../git/git-process.ts';
+import type { Git, SpawnOptions } from '../git/git.ts';
 import type { Repository } from '../git/repository.ts';
 import { breakOff, NO_CACHE, sendText } from './answer.ts';
 import type { Exchange } from './exchange.ts';
@@ -24,24 +25,50 @@ export interface ServiceCall extends Exchange {
   readonly onError: (error: unknown) => void;
 }
 
+interface SpawnSettings {
+  readonly signal?: AbortSignal;
+  readonly graceMs?: number;
+}
+
 /** Starts one of the two services in this call's repository. */
 export async function spawnService(
   call: ServiceCall,
   option: '--http-backend-info-refs' | '--stateless-rpc',
-  settings: { readonly signal?: AbortSignal; readonly graceMs?: number } = {},
+  settings: SpawnSettings = {},
 ): Promise<GitProcess> {
+  const { args, options } = commandOf(call, option, settings);
+  return await call.git.spawn(call.repository, args, options);
+}
+
+/** The same, with the connection as its standard output. */
+export async function spawnServiceInto(
+  connection: Socket,
+  call: ServiceCall,
+  option: '--stateless-rpc',
+): Promise<GitWriter> {
+  const { args, options } = commandOf(call, option, {});
+  return await call.git.spawnInto(connection, call.repository, args, options);
+}
+
+function commandOf(
+  call: ServiceCall,
+  option: string,
+  settings: SpawnSettings,
+): { args: string[]; options: SpawnOptions } {
   const { service, repository, served } = call;
   const isPush = service === 'git-receive-pack';
-  const args = isPush
-    ? ['receive-pack', option, repository.gitDir]
-    : ['upload-pack', '--strict', option, repository.gitDir];
-  return await call.git.spawn(repository, args, {
-    intent: isPush ? (served.hooks === true ? 'operate' : 'receive') : 'read',
-    signal: settings.signal ?? call.signal,
-    graceMs: settings.graceMs ?? 0,
-    config: call.config,
-    env: { ...callerVariables(call), ...protocolVariable(call.gitProtocol) },
-  });
+  return {
+    args: isPush
+      ? ['receive-pack', option, repository.gitDir]
+      : ['upload-pack', '--strict', option, repository.gitDir],
+    options: {
+      intent: isPush ? (served.hooks === true ? 'operate' : 'receive') : 'read',
+      signal: settings.signal ?? call.signal,
+      graceMs: settings.graceMs ?? 0,
+      config: call.config,
+      env: { ...callerVariables(call), ...protocolVariable(call.gitProtocol) },
+    },
+  };
 }
 
 /** What git's http-backend tells hooks and reflogs about who pushes. */
@@ -128,7 +155,7 @@ export function toError(call: ServiceCall, { exitCode, signal, stderr }: GitOutc
  * Gives git a request's body as it comes. Resolves with what is wrong with the body (it is no gzip, too
  * large, cut off), or null: when git has it all, or wants no more of it.
  */
-export async function feed(stream: Readable, child: GitProcess): Promise<Error | null> {
+export async function feed(stream: Readable, child: GitWriter): Promise<Error | null> {
   return await new Promise((resolve) => {
     const fail = (error: Error): void => {
       child.stdin.destroy();

@@ -1,18 +1,23 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { GitCommandError } from './git-command-error.ts';
 import { endGroup } from './process-group.ts';
 import { redactUrls } from './redact.ts';
 
-/** A git child whose input and output are streams. Who started it reads `stdout` to its end. */
-export interface GitProcess {
+/** A git child that writes where it was told to. */
+export interface GitWriter {
   readonly pid: number;
   readonly stdin: Writable;
-  readonly stdout: Readable;
   /** Resolves once git has ended, and all that it started too if it was made to. Never rejects. */
   readonly ended: Promise<GitOutcome>;
+}
+
+/** A git child whose input and output are streams. Who started it reads `stdout` to its end. */
+export interface GitProcess extends GitWriter {
+  readonly stdout: Readable;
 }
 
 /** How a git child ended. */
@@ -48,33 +53,63 @@ export async function spawnGit(
   args: readonly string[],
   settings: SpawnSettings,
 ): Promise<GitProcess> {
-  const { signal } = settings;
-  if (signal.aborted) throw notStarted(args, '', true);
+  const child = await start(program, args, settings, 'pipe');
+  const { stdout } = child;
+  if (stdout === null) throw new Error('a child with a pipe has a stdout');
+  return { ...watch(child, settings), stdout };
+}
+
+/**
+ * Starts git with a connection as its standard output: what it prints goes there without passing through
+ * this process. git copes with a connection that does not block (its `xwrite` waits for room).
+ * @throws GitCommandError as `spawnGit`
+ */
+export async function spawnGitInto(
+  socket: Socket,
+  program: string,
+  args: readonly string[],
+  settings: SpawnSettings,
+): Promise<GitWriter> {
+  return watch(await start(program, args, settings, socket), settings);
+}
+
+async function start(
+  program: string,
+  args: readonly string[],
+  settings: SpawnSettings,
+  stdout: 'pipe' | Socket,
+): Promise<ChildProcess> {
+  if (settings.signal.aborted) throw notStarted(args, '', true);
   const child = spawn(program, args, {
     cwd: settings.cwd,
     env: settings.env,
     detached: true,
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: ['pipe', stdout, 'pipe'],
   });
   try {
     await once(child, 'spawn');
+    return child;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw notStarted(args, `it cannot be started in ${settings.cwd}: ${reason}`, false, error);
   }
-  const { pid } = child;
-  if (pid === undefined) throw new Error('a child that was started has a pid');
+}
+
+function watch(child: ChildProcess, settings: SpawnSettings): GitWriter {
+  const { pid, stdin, stderr } = child;
+  if (pid === undefined || stdin === null || stderr === null) {
+    throw new Error('a child that was started has a pid, and the pipes that were asked for');
+  }
   // EPIPE: git did not want all of it. What it thinks of it, its exit code says.
-  child.stdin.on('error', () => undefined);
-  return { pid, stdin: child.stdin, stdout: child.stdout, ended: end(child, pid, settings) };
+  stdin.on('error', () => undefined);
+  return { pid, stdin, ended: end({ child, pid, stdin, stderr }, settings) };
 }
 
 async function end(
-  child: ChildProcess & { stdin: Writable; stderr: Readable },
-  pid: number,
+  { child, pid, ...pipes }: { child: ChildProcess; pid: number; stdin: Writable; stderr: Readable },
   { signal, graceMs }: SpawnSettings,
 ): Promise<GitOutcome> {
-  const stderr = readTail(child.stderr);
+  const stderr = readTail(pipes.stderr);
   const exited = new Promise<Omit<GitOutcome, 'stderr'>>((resolve) => {
     child.once('exit', (exitCode, by) => {
       resolve({ exitCode, signal: by });
@@ -83,7 +118,7 @@ async function end(
   let ending: Promise<void> | undefined;
   const onAbort = (): void => {
     ending = (async () => {
-      child.stdin.destroy();
+      pipes.stdin.destroy();
       const patience = new AbortController();
       if (graceMs > 0) {
         await Promise.race([

@@ -1,9 +1,16 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import type { Socket } from 'node:net';
 import pLimit from 'p-limit';
 import { GitError, simpleGit, type SimpleGit } from 'simple-git';
 import { configVariables, gitEnvironment, type GitConfig, type GitIntent } from './environment.ts';
 import { GitCommandError, type GitCommandFacts } from './git-command-error.ts';
-import { spawnGit, type GitProcess } from './git-process.ts';
+import {
+  spawnGit,
+  spawnGitInto,
+  type GitProcess,
+  type GitWriter,
+  type SpawnSettings,
+} from './git-process.ts';
 import { endGroup, signalGroup, withGroups } from './process-group.ts';
 import { redactUrls } from './redact.ts';
 import { findProgram } from './program.ts';
@@ -78,6 +85,17 @@ export interface Git {
     args: readonly string[],
     options: SpawnOptions,
   ): Promise<GitProcess>;
+  /**
+   * The same, with a connection as standard output: what git prints goes there without passing through
+   * this process.
+   * @throws GitCommandError as `spawn`
+   */
+  spawnInto(
+    socket: Socket,
+    repository: Repository,
+    args: readonly string[],
+    options: SpawnOptions,
+  ): Promise<GitWriter>;
 }
 
 const MAX_STDOUT_BYTES = 64 * 1024 * 1024;
@@ -112,16 +130,25 @@ export function createGit(deps: {
         options,
         action,
       ),
-    spawn: async (repository, args, options) => {
-      const env = gitEnvironment(deps.host, repository, options.intent);
-      const more = configVariables(options.config ?? [], Number(env['GIT_CONFIG_COUNT']));
-      return await spawnGit(program(), args, {
-        cwd: repository.gitDir,
-        env: { ...env, ...options.env, ...more },
-        signal: options.signal,
-        graceMs: options.graceMs ?? 0,
-      });
-    },
+    spawn: async (repository, args, options) =>
+      await spawnGit(program(), args, spawnSettings(deps.host, repository, options)),
+    spawnInto: async (socket, repository, args, options) =>
+      await spawnGitInto(socket, program(), args, spawnSettings(deps.host, repository, options)),
+  };
+}
+
+function spawnSettings(
+  host: Readonly<Record<string, string | undefined>>,
+  repository: Repository,
+  options: SpawnOptions,
+): SpawnSettings {
+  const env = gitEnvironment(host, repository, options.intent);
+  const more = configVariables(options.config ?? [], Number(env['GIT_CONFIG_COUNT']));
+  return {
+    cwd: repository.gitDir,
+    env: { ...env, ...options.env, ...more },
+    signal: options.signal,
+    graceMs: options.graceMs ?? 0,
   };
 }
 
