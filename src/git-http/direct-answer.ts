@@ -46,6 +46,7 @@ export async function sendDirectly(
 ): Promise<void> {
   const { response, signal } = call;
   response.removeHeader('Transfer-Encoding');
+  response.setHeader('Connection', 'close');
   open(response, opening);
   response.flushHeaders();
   if (socket.writableLength > 0) await once(socket, 'drain', { signal });

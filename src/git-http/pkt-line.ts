@@ -67,7 +67,8 @@ export function createPktLineSplitter(): PktLineSplitter {
         at = end;
         yield line;
       }
-      rest = bytes.subarray(at);
+      // A copy: a piece's memory may be given back once it has been written on.
+      rest = Buffer.from(bytes.subarray(at));
     },
     isBetweenLines: () => rest.length === 0,
   };

@@ -69,7 +69,7 @@ export function createReportReader(
     for (const line of outer.split(piece)) {
       if (typeof line === 'string') continue;
       if (line[0] === BAND.data) readReport(line.subarray(1));
-      else onOutput?.(line.subarray(1));
+      else onOutput?.(Buffer.from(line.subarray(1))); // Theirs to keep.
     }
   };
   return {

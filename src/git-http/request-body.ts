@@ -28,9 +28,12 @@ function chain<T extends Transform>(from: Readable, to: T): T {
   from.on('error', (error: Error) => {
     to.destroy(error);
   });
-  from.on('close', () => {
+  const close = (): void => {
     if (!from.readableEnded) to.destroy(new AppError('CANCELLED', 'the client has gone'));
-  });
+  };
+  from.on('close', close);
+  // It may have been before we came: nothing would ever tell.
+  if (from.destroyed) close();
   // A failure before anybody reads is found there later; unheard it would end the process.
   return from.pipe(to).on('error', () => undefined);
 }
