@@ -106,7 +106,7 @@ function scenarios(folder: string, repository: string, noise: string, refs: stri
         const target = join(folder, 'served/target.git');
         rmSync(target, { recursive: true, force: true });
         run('git', ['init', '-q', '--bare', target]);
-        run('git', ['-C', noise, 'push', '-q', `${url}/target.git`, 'main']);
+        run('git', ['-c', 'pack.window=0', '-C', noise, 'push', '-q', `${url}/target.git`, 'main']);
         rmSync(target, { recursive: true, force: true });
         void scratch;
       },

@@ -130,7 +130,9 @@ try {
     await growth(pid, async () => {
       await all(async (n) => {
         const to = `${url}/target${n}.git`;
-        await run('git', [...asUser(n), '-C', noise, 'push', '-q', to, 'main']);
+        // Nothing of it would be found to be like another: git is not to look.
+        const args = ['-c', 'pack.window=0', '-C', noise, 'push', '-q', to, 'main'];
+        await run('git', [...asUser(n), ...args]);
         rmSync(join(served, `target${n}.git`), { recursive: true });
       });
     }),
