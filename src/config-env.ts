@@ -27,9 +27,12 @@ export interface Overlay {
   readonly warnings: readonly string[];
 }
 
-/** Set by the agent for the commands it runs; an agent that such a command starts is not configured by them. */
-const setByJobs = new Set(
-  ['REPO', 'JOB', 'BRANCH', 'BEFORE', 'AFTER', 'CALLER'].map((name) => `GITAGENT_${name}`),
+/**
+ * Set by the agent for the commands it runs; an agent that such a command starts is not configured by
+ * them. And `GITAGENT_URL`, which says which agent the command line talks to.
+ */
+const notOfConfig = new Set(
+  ['REPO', 'JOB', 'BRANCH', 'BEFORE', 'AFTER', 'CALLER', 'URL'].map((name) => `GITAGENT_${name}`),
 );
 
 /** Lays `GITAGENT_*` over a configuration: `GITAGENT_LIMITS_QUEUE` is `limits.queue`. Lists are split at commas. */
@@ -43,7 +46,7 @@ export async function overlayEnvironment(
   const warnings: string[] = [];
   let result = root;
   for (const [name, value] of Object.entries(env)) {
-    if (value === undefined || !name.startsWith('GITAGENT_') || setByJobs.has(name)) continue;
+    if (value === undefined || !name.startsWith('GITAGENT_') || notOfConfig.has(name)) continue;
     const variable = variables.get(name);
     if (variable === undefined) {
       const nearest = nearestName(name, [...variables.keys()]);

@@ -70,6 +70,8 @@ function* violations(path: string, source: string): Generator<string> {
       const target = partOf(posix.join(posix.dirname(path), name));
       if (target !== part && !allowed?.includes(target)) yield `${path} imports ${name}`;
     } else {
+      // It runs in browsers too.
+      if (part === 'client' && name.startsWith('node:')) yield `${path} imports ${name}`;
       const owned = Object.keys(ownersOf).find((p) => name === p || name.startsWith(`${p}/`));
       if (owned && !ownersOf[owned]?.includes(part)) yield `${path} imports ${name}`;
     }
@@ -106,4 +108,5 @@ test('the check sees every way of importing', () => {
     'commander',
   ]);
   assert.equal([...violations('src/utils/x.ts', '')].length, 1);
+  assert.equal([...violations('src/client/x.ts', `import 'node:fs';`)].length, 1);
 });

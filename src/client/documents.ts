@@ -152,6 +152,8 @@ export const watchJobDocument = graphql(`
       progress {
         phase
         percent
+        current
+        total
       }
     }
   }
@@ -161,10 +163,68 @@ export const watchJobDocument = graphql(`
 export const watchOutputDocument = graphql(`
   subscription WatchOutput($job: ID, $repo: String, $after: String) {
     output(job: $job, repo: $repo, after: $after) {
+      job {
+        key
+      }
       offset
       cursor
       text
       textRaw
+    }
+  }
+`);
+
+/** A repository's newest jobs: now, then whenever it becomes busy or is so no more. */
+export const watchRepoJobsDocument = graphql(`
+  subscription WatchRepoJobs($repo: String!) {
+    busy(repo: $repo) {
+      jobs(first: 20) {
+        nodes {
+          key
+          state
+        }
+      }
+    }
+  }
+`);
+
+/** Jobs, newest first. */
+export const jobsDocument = graphql(`
+  query Jobs($repo: String, $state: [JobState!], $first: Int, $after: String) {
+    jobs(repo: $repo, state: $state, first: $first, after: $after) {
+      nodes {
+        ...JobFacts
+        repo {
+          name
+        }
+        caller
+        trigger
+        queuedAt
+        startedAt
+        finishedAt
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+`);
+
+/** A page of what a job has printed so far. */
+export const jobOutputDocument = graphql(`
+  query JobOutput($id: ID!, $first: Int, $after: String) {
+    job(id: $id) {
+      output(first: $first, after: $after) {
+        nodes {
+          text
+          textRaw
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+      }
     }
   }
 `);

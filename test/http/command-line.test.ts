@@ -1,15 +1,13 @@
 /** The command line as the original's users know it, and the configuration files they come with. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { until, within } from '../support/deadline.ts';
+import { runCommand, startCommand, type Run } from '../support/command-line.ts';
+import { until } from '../support/deadline.ts';
 import {
   cloneRepository,
   createFixture,
-  GIT_ENVIRONMENT,
   initRepository,
   writeCommit,
   type Fixture,
@@ -17,40 +15,8 @@ import {
 import { createPythonClient } from '../support/python-client.ts';
 import { request } from '../support/raw-http.ts';
 
-const main = join(import.meta.dirname, '../../src/main.ts');
-
-interface Run {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-interface Started {
-  readonly ended: Promise<Run>;
-  stdout(): string;
-  stop(): void;
-}
-
-function start(cwd: string, args: readonly string[], env: Record<string, string> = {}): Started {
-  const child = spawn(process.execPath, [main, ...args], {
-    cwd,
-    env: { PATH: GIT_ENVIRONMENT['PATH'], HOME: cwd, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const [out, err]: [Buffer[], Buffer[]] = [[], []];
-  child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
-  child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
-  const stdout = (): string => Buffer.concat(out).toString();
-  const ended = once(child, 'close').then(([code]) => ({
-    code: code as number | null,
-    stdout: stdout(),
-    stderr: Buffer.concat(err).toString(),
-  }));
-  return { ended, stdout, stop: () => void child.kill() };
-}
-
 async function run(cwd: string, ...args: string[]): Promise<Run> {
-  return await within(start(cwd, args).ended, 'the program ends');
+  return await runCommand(cwd, args);
 }
 
 /** A clone as `site`, where the commands stand. */
@@ -90,7 +56,7 @@ describe('gitagent write', () => {
     const config = JSON.parse(await readFile(join(site, 'config.json'), 'utf8')) as {
       password: string;
     };
-    const agent = start(site, ['run', '--port', '0', '--state-dir', fixture.path('state')]);
+    const agent = startCommand(site, ['run', '--port', '0', '--state-dir', fixture.path('state')]);
     const listening = /listening on (\S+)/;
     await until(() => listening.test(agent.stdout()), 'the agent listens');
     const url = listening.exec(agent.stdout())?.[1] ?? '';
@@ -141,7 +107,7 @@ describe('a configuration of the original', () => {
     await using fixture = await createFixture();
     const site = await prepare(fixture);
     await writeFile(fixture.path('config.json'), `\uFEFF${original(site)}`);
-    const agent = start(fixture.dir, ['-c', './config.json', 'run'], {
+    const agent = startCommand(fixture.dir, ['-c', './config.json', 'run'], {
       GITAGENT_STATE_DIR: fixture.path('state'),
     });
     const listening = /listening on (\S+)/;

@@ -4,11 +4,8 @@ import { once } from 'node:events';
 import { request as createRequest, type IncomingMessage } from 'node:http';
 import { createClient, type Client } from 'graphql-ws';
 import { WebSocket } from 'ws';
-import type { TypedDocumentString } from '../../src/client/generated/graphql.ts';
+import { createGitAgentClient, GitAgentError, type Operation } from '../../src/client/index.ts';
 import { within } from './deadline.ts';
-
-/** An operation of `src/client/documents.ts`, or a text whose result is not typed. */
-type Operation<TResult, TVariables> = TypedDocumentString<TResult, TVariables> | string;
 
 export interface Answer<TResult> {
   readonly data?: TResult | null;
@@ -26,7 +23,7 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Asks by POST and gives the answer, errors and all. */
+/** Asks by POST, without our client, and gives the answer, errors and all. */
 export async function ask<TResult = Record<string, unknown>, TVariables = object>(
   url: string,
   operation: Operation<TResult, TVariables>,
@@ -42,14 +39,19 @@ export async function ask<TResult = Record<string, unknown>, TVariables = object
   return (await response.json()) as Answer<TResult>;
 }
 
-/** Asks by POST and gives the data; fails the test when there are errors. */
+/** Asks as other programs do, with the typed client, and gives the data; throws its errors. */
 export async function query<TResult = Record<string, unknown>, TVariables = object>(
   url: string,
   operation: Operation<TResult, TVariables>,
   variables?: TVariables,
-  options: RequestOptions = {},
+  { headers = {}, signal = AbortSignal.timeout(30_000) }: RequestOptions = {},
 ): Promise<TResult> {
-  return dataOf(await ask(url, operation, variables, options));
+  const client = createGitAgentClient({ url, headers });
+  return await client.query<TResult, Record<string, unknown>>(
+    String(operation),
+    { ...variables },
+    { signal },
+  );
 }
 
 /** An answer's data; fails the test when there are errors. */
@@ -59,17 +61,19 @@ export function dataOf<TResult>(answer: Answer<TResult>): TResult {
   return answer.data;
 }
 
-/** Asks by POST and gives the code of the one error that it must be answered with. */
+/** Asks with the typed client and gives the code of the one error that it must be answered with. */
 export async function refusal<TResult, TVariables>(
   url: string,
   operation: Operation<TResult, TVariables>,
   variables?: TVariables,
   options: RequestOptions = {},
 ): Promise<{ code: unknown; message: string; extensions: Readonly<Record<string, unknown>> }> {
-  const { errors = [], ...rest } = await ask(url, operation, variables, options);
-  const [error] = errors;
-  assert.ok(error !== undefined && errors.length === 1, JSON.stringify({ errors, ...rest }));
-  const { message, extensions = {} } = error;
+  const error: unknown = await query(url, operation, variables, options).then(
+    (data) => assert.fail(`it must be refused: ${JSON.stringify(data)}`),
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof GitAgentError) || error.errors.length !== 1) throw error;
+  const { message, extensions } = error;
   return { code: extensions['code'], message, extensions };
 }
 

@@ -24,8 +24,11 @@ type Documents = {
     "\n  mutation Run($input: RunInput!) {\n    run(input: $input) {\n      job {\n        ...JobFacts\n      }\n    }\n  }\n": typeof types.RunDocument,
     "\n  mutation Cancel($input: CancelInput!) {\n    cancel(input: $input) {\n      job {\n        ...JobFacts\n      }\n    }\n  }\n": typeof types.CancelDocument,
     "\n  subscription WatchBusy($repo: String) {\n    busy(repo: $repo) {\n      name\n      busy\n    }\n  }\n": typeof types.WatchBusyDocument,
-    "\n  subscription WatchJob($id: ID!) {\n    job(id: $id) {\n      ...JobFacts\n      progress {\n        phase\n        percent\n      }\n    }\n  }\n": typeof types.WatchJobDocument,
-    "\n  subscription WatchOutput($job: ID, $repo: String, $after: String) {\n    output(job: $job, repo: $repo, after: $after) {\n      offset\n      cursor\n      text\n      textRaw\n    }\n  }\n": typeof types.WatchOutputDocument,
+    "\n  subscription WatchJob($id: ID!) {\n    job(id: $id) {\n      ...JobFacts\n      progress {\n        phase\n        percent\n        current\n        total\n      }\n    }\n  }\n": typeof types.WatchJobDocument,
+    "\n  subscription WatchOutput($job: ID, $repo: String, $after: String) {\n    output(job: $job, repo: $repo, after: $after) {\n      job {\n        key\n      }\n      offset\n      cursor\n      text\n      textRaw\n    }\n  }\n": typeof types.WatchOutputDocument,
+    "\n  subscription WatchRepoJobs($repo: String!) {\n    busy(repo: $repo) {\n      jobs(first: 20) {\n        nodes {\n          key\n          state\n        }\n      }\n    }\n  }\n": typeof types.WatchRepoJobsDocument,
+    "\n  query Jobs($repo: String, $state: [JobState!], $first: Int, $after: String) {\n    jobs(repo: $repo, state: $state, first: $first, after: $after) {\n      nodes {\n        ...JobFacts\n        repo {\n          name\n        }\n        caller\n        trigger\n        queuedAt\n        startedAt\n        finishedAt\n      }\n      pageInfo {\n        hasNextPage\n        endCursor\n      }\n    }\n  }\n": typeof types.JobsDocument,
+    "\n  query JobOutput($id: ID!, $first: Int, $after: String) {\n    job(id: $id) {\n      output(first: $first, after: $after) {\n        nodes {\n          text\n          textRaw\n        }\n        pageInfo {\n          hasNextPage\n          endCursor\n        }\n      }\n    }\n  }\n": typeof types.JobOutputDocument,
 };
 const documents: Documents = {
     "\n  fragment JobFacts on Job {\n    id\n    key\n    kind\n    state\n    branch\n    before {\n      oid\n    }\n    after {\n      oid\n    }\n    command\n    exitCode\n    signal\n    error {\n      code\n      message\n      detail\n    }\n  }\n": types.JobFactsFragmentDoc,
@@ -37,8 +40,11 @@ const documents: Documents = {
     "\n  mutation Run($input: RunInput!) {\n    run(input: $input) {\n      job {\n        ...JobFacts\n      }\n    }\n  }\n": types.RunDocument,
     "\n  mutation Cancel($input: CancelInput!) {\n    cancel(input: $input) {\n      job {\n        ...JobFacts\n      }\n    }\n  }\n": types.CancelDocument,
     "\n  subscription WatchBusy($repo: String) {\n    busy(repo: $repo) {\n      name\n      busy\n    }\n  }\n": types.WatchBusyDocument,
-    "\n  subscription WatchJob($id: ID!) {\n    job(id: $id) {\n      ...JobFacts\n      progress {\n        phase\n        percent\n      }\n    }\n  }\n": types.WatchJobDocument,
-    "\n  subscription WatchOutput($job: ID, $repo: String, $after: String) {\n    output(job: $job, repo: $repo, after: $after) {\n      offset\n      cursor\n      text\n      textRaw\n    }\n  }\n": types.WatchOutputDocument,
+    "\n  subscription WatchJob($id: ID!) {\n    job(id: $id) {\n      ...JobFacts\n      progress {\n        phase\n        percent\n        current\n        total\n      }\n    }\n  }\n": types.WatchJobDocument,
+    "\n  subscription WatchOutput($job: ID, $repo: String, $after: String) {\n    output(job: $job, repo: $repo, after: $after) {\n      job {\n        key\n      }\n      offset\n      cursor\n      text\n      textRaw\n    }\n  }\n": types.WatchOutputDocument,
+    "\n  subscription WatchRepoJobs($repo: String!) {\n    busy(repo: $repo) {\n      jobs(first: 20) {\n        nodes {\n          key\n          state\n        }\n      }\n    }\n  }\n": types.WatchRepoJobsDocument,
+    "\n  query Jobs($repo: String, $state: [JobState!], $first: Int, $after: String) {\n    jobs(repo: $repo, state: $state, first: $first, after: $after) {\n      nodes {\n        ...JobFacts\n        repo {\n          name\n        }\n        caller\n        trigger\n        queuedAt\n        startedAt\n        finishedAt\n      }\n      pageInfo {\n        hasNextPage\n        endCursor\n      }\n    }\n  }\n": types.JobsDocument,
+    "\n  query JobOutput($id: ID!, $first: Int, $after: String) {\n    job(id: $id) {\n      output(first: $first, after: $after) {\n        nodes {\n          text\n          textRaw\n        }\n        pageInfo {\n          hasNextPage\n          endCursor\n        }\n      }\n    }\n  }\n": types.JobOutputDocument,
 };
 
 /**
@@ -80,11 +86,23 @@ export function graphql(source: "\n  subscription WatchBusy($repo: String) {\n  
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  subscription WatchJob($id: ID!) {\n    job(id: $id) {\n      ...JobFacts\n      progress {\n        phase\n        percent\n      }\n    }\n  }\n"): typeof import('./graphql.ts').WatchJobDocument;
+export function graphql(source: "\n  subscription WatchJob($id: ID!) {\n    job(id: $id) {\n      ...JobFacts\n      progress {\n        phase\n        percent\n        current\n        total\n      }\n    }\n  }\n"): typeof import('./graphql.ts').WatchJobDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  subscription WatchOutput($job: ID, $repo: String, $after: String) {\n    output(job: $job, repo: $repo, after: $after) {\n      offset\n      cursor\n      text\n      textRaw\n    }\n  }\n"): typeof import('./graphql.ts').WatchOutputDocument;
+export function graphql(source: "\n  subscription WatchOutput($job: ID, $repo: String, $after: String) {\n    output(job: $job, repo: $repo, after: $after) {\n      job {\n        key\n      }\n      offset\n      cursor\n      text\n      textRaw\n    }\n  }\n"): typeof import('./graphql.ts').WatchOutputDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  subscription WatchRepoJobs($repo: String!) {\n    busy(repo: $repo) {\n      jobs(first: 20) {\n        nodes {\n          key\n          state\n        }\n      }\n    }\n  }\n"): typeof import('./graphql.ts').WatchRepoJobsDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query Jobs($repo: String, $state: [JobState!], $first: Int, $after: String) {\n    jobs(repo: $repo, state: $state, first: $first, after: $after) {\n      nodes {\n        ...JobFacts\n        repo {\n          name\n        }\n        caller\n        trigger\n        queuedAt\n        startedAt\n        finishedAt\n      }\n      pageInfo {\n        hasNextPage\n        endCursor\n      }\n    }\n  }\n"): typeof import('./graphql.ts').JobsDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query JobOutput($id: ID!, $first: Int, $after: String) {\n    job(id: $id) {\n      output(first: $first, after: $after) {\n        nodes {\n          text\n          textRaw\n        }\n        pageInfo {\n          hasNextPage\n          endCursor\n        }\n      }\n    }\n  }\n"): typeof import('./graphql.ts').JobOutputDocument;
 
 
 export function graphql(source: string) {

@@ -176,7 +176,7 @@ export type WatchJobSubscriptionVariables = Exact<{
 }>;
 
 
-export type WatchJobSubscription = { job: { id: string, key: string, kind: JobKind, state: JobState, branch: string | null, command: string | null, exitCode: number | null, signal: string | null, progress: { phase: string, percent: number } | null, before: { oid: string } | null, after: { oid: string } | null, error: { code: string, message: string, detail: string | null } | null } };
+export type WatchJobSubscription = { job: { id: string, key: string, kind: JobKind, state: JobState, branch: string | null, command: string | null, exitCode: number | null, signal: string | null, progress: { phase: string, percent: number, current: number, total: number } | null, before: { oid: string } | null, after: { oid: string } | null, error: { code: string, message: string, detail: string | null } | null } };
 
 export type WatchOutputSubscriptionVariables = Exact<{
   job?: string | null | undefined;
@@ -185,7 +185,33 @@ export type WatchOutputSubscriptionVariables = Exact<{
 }>;
 
 
-export type WatchOutputSubscription = { output: { offset: number, cursor: string, text: string, textRaw: string | null } };
+export type WatchOutputSubscription = { output: { offset: number, cursor: string, text: string, textRaw: string | null, job: { key: string } } };
+
+export type WatchRepoJobsSubscriptionVariables = Exact<{
+  repo: string;
+}>;
+
+
+export type WatchRepoJobsSubscription = { busy: { jobs: { nodes: Array<{ key: string, state: JobState }> } } };
+
+export type JobsQueryVariables = Exact<{
+  repo?: string | null | undefined;
+  state?: Array<JobState> | JobState | null | undefined;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type JobsQuery = { jobs: { nodes: Array<{ caller: string, trigger: string, queuedAt: string, startedAt: string | null, finishedAt: string | null, id: string, key: string, kind: JobKind, state: JobState, branch: string | null, command: string | null, exitCode: number | null, signal: string | null, repo: { name: string } | null, before: { oid: string } | null, after: { oid: string } | null, error: { code: string, message: string, detail: string | null } | null }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } };
+
+export type JobOutputQueryVariables = Exact<{
+  id: string;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type JobOutputQuery = { job: { output: { nodes: Array<{ text: string, textRaw: string | null }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } } | null };
 
 export class TypedDocumentString<TResult, TVariables>
   extends String
@@ -506,6 +532,8 @@ export const WatchJobDocument = new TypedDocumentString(`
     progress {
       phase
       percent
+      current
+      total
     }
   }
 }
@@ -533,6 +561,9 @@ export const WatchJobDocument = new TypedDocumentString(`
 export const WatchOutputDocument = new TypedDocumentString(`
     subscription WatchOutput($job: ID, $repo: String, $after: String) {
   output(job: $job, repo: $repo, after: $after) {
+    job {
+      key
+    }
     offset
     cursor
     text
@@ -540,3 +571,72 @@ export const WatchOutputDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<WatchOutputSubscription, WatchOutputSubscriptionVariables>;
+export const WatchRepoJobsDocument = new TypedDocumentString(`
+    subscription WatchRepoJobs($repo: String!) {
+  busy(repo: $repo) {
+    jobs(first: 20) {
+      nodes {
+        key
+        state
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<WatchRepoJobsSubscription, WatchRepoJobsSubscriptionVariables>;
+export const JobsDocument = new TypedDocumentString(`
+    query Jobs($repo: String, $state: [JobState!], $first: Int, $after: String) {
+  jobs(repo: $repo, state: $state, first: $first, after: $after) {
+    nodes {
+      ...JobFacts
+      repo {
+        name
+      }
+      caller
+      trigger
+      queuedAt
+      startedAt
+      finishedAt
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+    fragment JobFacts on Job {
+  id
+  key
+  kind
+  state
+  branch
+  before {
+    oid
+  }
+  after {
+    oid
+  }
+  command
+  exitCode
+  signal
+  error {
+    code
+    message
+    detail
+  }
+}`) as unknown as TypedDocumentString<JobsQuery, JobsQueryVariables>;
+export const JobOutputDocument = new TypedDocumentString(`
+    query JobOutput($id: ID!, $first: Int, $after: String) {
+  job(id: $id) {
+    output(first: $first, after: $after) {
+      nodes {
+        text
+        textRaw
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<JobOutputQuery, JobOutputQueryVariables>;
