@@ -76,6 +76,7 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     isGitOpen: isLoopback(config.bindIp) && gitReaders(config) === 'anyone',
     hosts: [config.bindIp, ...config.hosts],
     heartbeatSeconds: config.timeouts.heartbeatSeconds,
+    limits: config.limits,
     onBug,
   });
   const { url } = await server.listen(config.bindIp, config.port).catch((error: unknown) => {

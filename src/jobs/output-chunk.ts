@@ -5,6 +5,7 @@ import { isUtf8 } from 'node:buffer';
  * next begins.
  */
 export interface OutputChunk {
+  readonly jobId: string;
   readonly offset: number;
   readonly end: number;
   /** What UTF-8 makes of the bytes, U+FFFD where it cannot; never cut inside a character. */
@@ -19,17 +20,22 @@ export interface OutputChunk {
  * @param isFinal nothing follows, so the beginning of a character is all there will be of it
  * @returns null when there is nothing, or no more than the beginning of a character
  */
-export function toChunk(bytes: Buffer, offset: number, isFinal: boolean): OutputChunk | null {
+export function toChunk(
+  jobId: string,
+  bytes: Buffer,
+  offset: number,
+  isFinal: boolean,
+): OutputChunk | null {
   const whole = isFinal ? bytes : bytes.subarray(0, bytes.length - unfinishedLength(bytes));
   if (whole.length === 0) return null;
-  const chunk = { offset, end: offset + whole.length, text: whole.toString('utf8') };
+  const chunk = { jobId, offset, end: offset + whole.length, text: whole.toString('utf8') };
   return isUtf8(whole) ? chunk : { ...chunk, raw: whole };
 }
 
 /** Stands for bytes that are not kept. */
-export function leftOutChunk(offset: number, end: number): OutputChunk {
+export function leftOutChunk(jobId: string, offset: number, end: number): OutputChunk {
   const leftOut = end - offset;
-  return { offset, end, text: `\n[gitagent: ${leftOut} bytes left out]\n`, leftOut };
+  return { jobId, offset, end, text: `\n[gitagent: ${leftOut} bytes left out]\n`, leftOut };
 }
 
 /** How many bytes at the end are the beginning of a UTF-8 character whose rest is missing (RFC 3629, section 3). */

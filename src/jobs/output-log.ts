@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { createWake, type Wake } from './follow.ts';
+import { createPace, createWake, type Wake } from './follow.ts';
 import { leftOutChunk, toChunk, type OutputChunk } from './output-chunk.ts';
 import {
   forgetMissing,
@@ -52,6 +52,7 @@ export interface OutputLogs {
 
 /** Most readers are at the end of a log that grows. What they read is kept in memory, and decoded once. */
 const TAIL_BYTES = 256 * 1024;
+const RECENT_CHUNKS = 8;
 const DEFAULT_LIMIT_BYTES = 256 * 1024 * 1024;
 
 /**
@@ -71,8 +72,10 @@ export function createOutputLogs(
     let size = 0;
     let isEnded = false;
     let lastWrite: Promise<void> = Promise.resolve();
-    let lastChunk: OutputChunk | null = null;
+    /** What readers at the end have just been given: most of the others are there, too. */
+    const recent: OutputChunk[] = [];
     const changed = createWake();
+    const pace = createPace(changed);
     const tail = createOutputTail(TAIL_BYTES);
     const writer = createOutputWriter(folder, jobId, limitBytes);
 
@@ -86,7 +89,7 @@ export function createOutputLogs(
         size += written;
         done += written;
         appendedBytes += written;
-        changed.wake();
+        pace.wake();
       }
     };
     return {
@@ -112,17 +115,23 @@ export function createOutputLogs(
         await lastWrite;
         if (isEnded) return;
         isEnded = true;
-        lastChunk = null;
+        recent.length = 0;
+        pace.stop();
         changed.wake();
         await writer.close();
       },
       async read(offset) {
         const until = Math.min(size, offset + maxChunkBytes);
-        if (lastChunk?.offset === offset && lastChunk.end === until) return lastChunk;
+        const known = recent.find((each) => each.offset === offset && each.end === until);
+        if (known !== undefined) return known;
         const bytes = tail.read(offset, until);
-        if (bytes === null) return await readFrom(writer.files, offset, () => ({ size, isEnded }));
-        const chunk = toChunk(bytes, offset, isEnded && until === size);
-        if (chunk !== null && chunk.end === size) lastChunk = chunk;
+        if (bytes === null)
+          return await readFrom(jobId, writer.files, offset, () => ({ size, isEnded }));
+        const chunk = toChunk(jobId, bytes, offset, isEnded && until === size);
+        if (chunk !== null && !isEnded) {
+          recent.unshift(chunk);
+          recent.splice(RECENT_CHUNKS);
+        }
         return chunk;
       },
     };
@@ -130,6 +139,7 @@ export function createOutputLogs(
 
   /** @param files what is kept; those that turn out to have gone are taken away */
   async function readFrom(
+    jobId: string,
     files: OutputFile[],
     offset: number,
     now: () => { readonly size: number; readonly isEnded: boolean },
@@ -142,11 +152,15 @@ export function createOutputLogs(
       if (bytes === null) continue; // A file has gone meanwhile: look again.
       if (bytes.length === 0) {
         if (files.some((file) => has(file, offset))) return null; // Shorter than it was.
-        return leftOutChunk(offset, files.find(({ start }) => start > offset)?.start ?? size);
+        return leftOutChunk(
+          jobId,
+          offset,
+          files.find(({ start }) => start > offset)?.start ?? size,
+        );
       }
       const end = offset + bytes.length;
       const isCut = end < size && !files.some((file) => has(file, end));
-      return toChunk(bytes, offset, isCut || (end === size && now().isEnded));
+      return toChunk(jobId, bytes, offset, isCut || (end === size && now().isEnded));
     }
   }
 
@@ -165,7 +179,8 @@ export function createOutputLogs(
         changed: createWake(),
         append: refuseAppend,
         end: async () => undefined,
-        read: async (offset) => await readFrom(files, offset, () => ({ size, isEnded: true })),
+        read: async (offset) =>
+          await readFrom(jobId, files, offset, () => ({ size, isEnded: true })),
       };
     },
     list: () => listStoredOutputs(folder),

@@ -7,12 +7,7 @@ import { builder } from './builder.ts';
 import { getReadable, type SchemaContext } from './context.ts';
 import { findJob, JobType, parseJobId } from './job.ts';
 
-/** A chunk and the job whose output it is part of. */
-interface JobOutputChunk extends OutputChunk {
-  readonly jobId: string;
-}
-
-const OutputChunkType = builder.objectRef<JobOutputChunk>('OutputChunk').implement({
+const OutputChunkType = builder.objectRef<OutputChunk>('OutputChunk').implement({
   description:
     'Part of what a job printed, stdout and stderr in the order they came, colours included. It never ends inside a character.',
   fields: (t) => ({
@@ -70,12 +65,12 @@ builder.objectFields(JobType, (t) => ({
         }
         const log = await context.jobs.openOutput(job.id);
         const wanted = Math.min(first ?? DEFAULT_CHUNKS, MAX_CHUNKS);
-        const chunks: JobOutputChunk[] = [];
+        const chunks: OutputChunk[] = [];
         let offset = after == null ? 0 : parseCursor(after, job.id);
         while (chunks.length < wanted) {
           const chunk = offset < log.size ? await log.read(offset) : null;
           if (chunk === null) break;
-          chunks.push({ ...chunk, jobId: job.id });
+          chunks.push(chunk);
           offset = chunk.end;
         }
         const edges = chunks.map((node) => ({ node, cursor: formatCursor(job.id, node.end) }));
@@ -120,11 +115,11 @@ builder.subscriptionFields((t) => ({
           throw new AppError('NOT_FOUND', `the output of job ${id} is not kept any more`);
         }
         checkOffset(offset, (await context.jobs.openOutput(id)).size);
-        return withJob(await context.jobs.followOutput(id, offset), id);
+        return await context.jobs.followOutput(id, offset);
       }
       return openLater(async (signal) => {
         const { id } = await context.jobs.waitForJob(chosen.repo, signal);
-        return withJob(await context.jobs.followOutput(id, 0), id);
+        return await context.jobs.followOutput(id, 0);
       });
     },
     resolve: (chunk, _args, context) => {
@@ -186,25 +181,4 @@ function getJob(context: SchemaContext, id: string): Job {
   const job = findJob(context, id);
   if (job === null) throw new AppError('NOT_FOUND', `there is no job ${id}`);
   return job;
-}
-
-/** Not a generator: see `follow`. */
-function withJob(
-  chunks: AsyncIterableIterator<OutputChunk>,
-  jobId: string,
-): AsyncIterableIterator<JobOutputChunk> {
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    async next() {
-      const result = await chunks.next();
-      if (result.done === true) return { done: true, value: undefined };
-      return { done: false, value: { ...result.value, jobId } };
-    },
-    async return() {
-      await chunks.return?.();
-      return { done: true, value: undefined };
-    },
-  };
 }
