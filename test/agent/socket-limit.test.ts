@@ -77,11 +77,13 @@ async function open(scene: Scene): Promise<Opened> {
   const url = `${scene.url.replace('http', 'ws')}/graphql`;
   const socket = new WebSocket(url, 'graphql-transport-ws');
   socket.on('error', () => undefined);
+  // The one follows the other at once.
+  const opened = once(socket, 'open');
   const [response] = (await once(socket, 'upgrade')) as [IncomingMessage];
   const ends = [scene.url.split(':').at(-1), response.socket.localPort].map(
     (port) => `:${Number(port).toString(16).toUpperCase().padStart(4, '0')}`,
   );
-  await once(socket, 'open');
+  await opened;
   socket.send('{"type":"connection_init"}');
   await once(socket, 'message');
   return {
