@@ -70,7 +70,7 @@ test('one address may open so many sockets, all of them so many, and closing one
 interface Opened {
   readonly socket: WebSocket;
   /** Whether the agent still has it; what it has sent may yet be on the way. */
-  isOpenThere(): boolean;
+  readonly isOpenThere: () => boolean;
 }
 
 async function open(scene: Scene): Promise<Opened> {

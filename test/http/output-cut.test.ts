@@ -121,7 +121,7 @@ function socketReader(): Reader {
 }
 
 function bytesOf(text: unknown, raw: unknown): Buffer {
-  return raw == null ? Buffer.from(String(text)) : Buffer.from(String(raw), 'base64');
+  return typeof raw === 'string' ? Buffer.from(raw, 'base64') : Buffer.from(String(text));
 }
 
 const READERS = {

@@ -66,7 +66,9 @@ describe('server-sent events of an output', () => {
     await scene.open('gate');
     const events = parseEvents((await connection.read()).text);
     assert.ok(events.length >= 3);
-    const text = events.map(({ data }) => data['text'] ?? '').join('');
+    const text = events
+      .map(({ data }) => (typeof data['text'] === 'string' ? data['text'] : ''))
+      .join('');
     assert.ok(text.endsWith('\nfirst\nlast\n'), text);
     assert.partialDeepStrictEqual(events.at(-1), {
       event: 'end',
@@ -84,7 +86,7 @@ describe('server-sent events of an output', () => {
       Buffer.from([0xff, 0x0a]),
     ]);
     assert.equal(text, printed.toString());
-    assert.deepEqual(Buffer.from(String(raw), 'base64'), printed);
+    assert.deepEqual(Buffer.from(raw as string, 'base64'), printed);
   });
 
   test('go on behind the last one, else behind `after`', async () => {
