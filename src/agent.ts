@@ -9,6 +9,7 @@ import { createHttpServer } from './http/server.ts';
 import { openJournal } from './jobs/journal.ts';
 import { createJobs } from './jobs/jobs.ts';
 import { createOutputLogs } from './jobs/output-log.ts';
+import { createRetention } from './jobs/retention.ts';
 import { openRepositories } from './jobs/repositories.ts';
 import type { Log } from './log.ts';
 
@@ -51,11 +52,16 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     config.accessfile === undefined ? null : await readAccessFile(config.accessfile);
   const git = createGit({ host, maxChildren: config.limits.gitChildren });
   const journal = openJournal(config.stateDir);
+  const outputs = createOutputLogs(
+    config.stateDir,
+    config.limits.outputChunkBytes,
+    config.limits.outputBytes,
+  );
   const jobs = createJobs({
     git,
     repositories,
     journal,
-    outputs: createOutputLogs(config.stateDir, config.limits.outputChunkBytes),
+    outputs,
     host,
     queueLimit: config.limits.queue,
     killSeconds: config.timeouts.killSeconds,
@@ -70,11 +76,21 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     isGitOpen: isLoopback(config.bindIp) && gitReaders(config) === 'anyone',
     hosts: [config.bindIp, ...config.hosts],
     heartbeatSeconds: config.timeouts.heartbeatSeconds,
+    limits: config.limits,
     onBug,
   });
   const { url } = await server.listen(config.bindIp, config.port).catch((error: unknown) => {
     journal[Symbol.dispose]();
     throw error;
+  });
+  const retention = createRetention({
+    journal,
+    outputs,
+    limits: config.retention,
+    onSwept: (swept) => {
+      log.info(swept, 'removed old jobs and outputs');
+    },
+    onBug,
   });
   log.info({ url, repositories: config.repos.length, stateDir: config.stateDir }, 'listening');
 
@@ -84,6 +100,7 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     server.setStopping();
     await jobs.drain(config.timeouts.drainSeconds);
     await server.close();
+    await retention[Symbol.asyncDispose]();
     journal[Symbol.dispose]();
     log.info('stopped');
   };

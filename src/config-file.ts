@@ -91,6 +91,7 @@ export async function loadConfig({
     hosts,
     limits,
     timeouts,
+    retention: parsed.data.retention,
     insecure,
     repos: collectRepos(parsed.data, root, repositories.paths),
   };

@@ -37,6 +37,7 @@ export interface Config {
   readonly hosts: readonly string[];
   readonly limits: LimitConfig;
   readonly timeouts: TimeoutConfig;
+  readonly retention: RetentionConfig;
   /** Every repository below this folder is served to git as well; absolute. */
   readonly gitBase?: string;
   /** Who may push where; absolute. */
@@ -64,7 +65,12 @@ export interface RepoConfig {
 
 export type LimitConfig = Readonly<z.output<typeof limitSchema>>;
 export type TimeoutConfig = Readonly<z.output<typeof timeoutSchema>>;
+export type RetentionConfig = Readonly<z.output<typeof retentionSchema>>;
 export type GitHttpConfig = Readonly<z.output<typeof gitHttpSchema>>;
+
+/** A tebibyte. */
+const largestBytes = 2 ** 40;
+const longestDays = 36_500;
 
 const repoSchema = z
   .strictObject({
@@ -139,12 +145,81 @@ const limitSchema = z
       .max(16_777_216)
       .default(65_536)
       .describe("Bytes of a job's output that are sent in one piece, at most."),
+    output_bytes: z
+      .int()
+      .min(1_048_576)
+      .max(largestBytes)
+      .default(268_435_456)
+      .describe(
+        "Bytes that are kept of one job's output. Of a longer one the middle is cut out: the first half of these stays, and the end.",
+      ),
+    sockets: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(10_000)
+      .describe('GraphQL websockets that may be open.'),
+    client_sockets: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(1000)
+      .describe(
+        'GraphQL websockets that may be open from one address; behind a proxy all clients have one.',
+      ),
+    socket_operations: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(100)
+      .describe('Operations, such as subscriptions, that may run on one GraphQL websocket.'),
   })
   .describe('Upper bounds.')
-  .transform(({ git_children, queue, output_chunk }) => ({
+  .transform(({ git_children, queue, output_chunk, output_bytes, ...sockets }) => ({
     gitChildren: git_children,
     queue,
     outputChunkBytes: output_chunk,
+    outputBytes: output_bytes,
+    sockets: sockets.sockets,
+    clientSockets: sockets.client_sockets,
+    socketOperations: sockets.socket_operations,
+  }));
+
+const retentionSchema = z
+  .strictObject({
+    jobs: z
+      .int()
+      .min(1)
+      .max(100_000_000)
+      .default(100_000)
+      .describe('Jobs that are remembered; the oldest are forgotten first.'),
+    jobs_days: z
+      .number()
+      .positive()
+      .max(longestDays)
+      .default(365)
+      .describe('Days after which a job that has ended is forgotten, with its output.'),
+    output_days: z
+      .number()
+      .positive()
+      .max(longestDays)
+      .default(90)
+      .describe('Days after which the output of a job that has ended is removed.'),
+    output_bytes: z
+      .int()
+      .min(0)
+      .max(largestBytes)
+      .default(4_294_967_296)
+      .describe(
+        "Bytes of all jobs' outputs together; the oldest are removed first, never a running one's.",
+      ),
+  })
+  .describe('How long jobs and their outputs are kept.')
+  .transform(({ jobs, jobs_days, output_days, output_bytes }) => ({
+    jobs,
+    jobsDays: jobs_days,
+    outputDays: output_days,
+    outputBytes: output_bytes,
   }));
 
 const timeoutSchema = z
@@ -300,6 +375,7 @@ export const configSchema = z.strictObject({
   git_http: gitHttpSchema.prefault({}),
   limits: limitSchema.prefault({}),
   timeouts: timeoutSchema.prefault({}),
+  retention: retentionSchema.prefault({}),
 });
 
 /** What the schema gives for a whole file, before paths are resolved. */

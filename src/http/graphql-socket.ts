@@ -1,8 +1,10 @@
 import { CloseCode, handleProtocols, makeServer, type ServerOptions } from 'graphql-ws';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket, WebSocketServer } from 'ws';
+import { AppError } from '../error.ts';
 
 /** What an operation's hooks find in `context.extra`. */
 export interface SocketExtra {
@@ -13,8 +15,16 @@ export interface SocketExtra {
   readonly close: (code: number, reason: string) => void;
 }
 
+/** How many sockets may be open. */
+export interface SocketLimits {
+  readonly sockets: number;
+  /** From one address. */
+  readonly clientSockets: number;
+}
+
 /** Sockets that speak graphql-ws's protocol. */
 export interface GraphQLSockets {
+  /** @throws AppError LIMIT_EXCEEDED */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /**
    * Takes no new sockets, lets operations end for `graceMs`, then closes with 1001, going away, and
@@ -23,17 +33,26 @@ export interface GraphQLSockets {
   close(graceMs: number): Promise<void>;
 }
 
-/** Who answers no ping for so long is gone, or has stopped reading. */
-const PING_MS = 12_000;
+/** Proxies drop silent sockets, some after a quarter of a minute. */
+const MAX_PING_MS = 12_000;
+/** A slow reader's answer to a ping comes late, behind all that he has yet to read. Who takes less is asleep. */
+const MIN_TAKEN_BYTES = 1024;
+/** Who does not read the answers to what he sends is read no more until he does. */
+const MAX_UNREAD_BYTES = 1024 * 1024;
 
 /**
  * Connects graphql-ws to `ws`. Its own adapter prints what clients do wrong to standard error, and
  * waits half a minute for clients that do not answer when it closes.
+ * @param maxPayload most bytes of one message
+ * @param heartbeatSeconds a socket is pinged after so long, or sooner; who has neither answered nor taken
+ * anything when the next ping is due has stopped reading, and is cut off
  * @param onBug told what a hook or an operation threw
  */
 export function createGraphQLSockets<Extra extends object>(
   options: ServerOptions<Record<string, unknown>, SocketExtra & Partial<Extra>>,
   maxPayload: number,
+  limits: SocketLimits,
+  heartbeatSeconds: number,
   onBug: (error: unknown) => string,
 ): GraphQLSockets {
   const protocol = makeServer(options);
@@ -45,17 +64,32 @@ export function createGraphQLSockets<Extra extends object>(
   });
   /** Messages that are being answered; a subscription is answered until it ends. */
   const active = new Set<Promise<void>>();
-  const silent = new WeakSet<WebSocket>();
-  const pinging = setInterval(() => {
-    for (const socket of server.clients) {
-      if (silent.has(socket)) socket.terminate();
-      silent.add(socket);
-      socket.ping();
-    }
-  }, PING_MS);
+  /** What was asked of a socket last, and how many bytes the system had taken of it then. */
+  const asked = new WeakMap<WebSocket, { isAnswered: boolean; taken: number }>();
+  /** How many sockets each address has open. */
+  const clients = new Map<string, number>();
+  const pinging = setInterval(
+    () => {
+      for (const socket of server.clients) {
+        const taken = bytesTaken(socket);
+        const last = asked.get(socket);
+        const isAsleep = last?.isAnswered === false && taken - last.taken < MIN_TAKEN_BYTES;
+        if (isAsleep) socket.terminate();
+        asked.set(socket, { isAnswered: false, taken });
+        socket.ping();
+      }
+    },
+    Math.min(MAX_PING_MS, heartbeatSeconds * 1000),
+  );
   pinging.unref();
 
+  const streams = new WeakMap<WebSocket, Socket>();
+  function bytesTaken(socket: WebSocket): number {
+    return (streams.get(socket)?.bytesWritten ?? 0) - socket.bufferedAmount;
+  }
+
   function open(socket: WebSocket, request: IncomingMessage): void {
+    streams.set(socket, request.socket);
     const left = new AbortController();
     const close = (code?: number, reason?: string): void => {
       socket.close(code, reason);
@@ -69,6 +103,7 @@ export function createGraphQLSockets<Extra extends object>(
           if (socket.readyState !== WebSocket.OPEN) return;
           await new Promise<void>((resolve) => {
             socket.send(data, () => {
+              if (socket.isPaused && socket.bufferedAmount < MAX_UNREAD_BYTES) socket.resume();
               resolve();
             });
           });
@@ -76,6 +111,7 @@ export function createGraphQLSockets<Extra extends object>(
         close,
         onMessage: (answer) => {
           socket.on('message', (data: Buffer) => {
+            if (socket.bufferedAmount >= MAX_UNREAD_BYTES) socket.pause();
             const answered = answer(data.toString()).catch((error: unknown) => {
               onBug(error);
               close(CloseCode.InternalServerError, 'Internal server error');
@@ -89,7 +125,10 @@ export function createGraphQLSockets<Extra extends object>(
     );
     // A frame that is no frame, or too long: `ws` has closed the socket and said why.
     socket.on('error', () => undefined);
-    socket.on('pong', () => silent.delete(socket));
+    socket.on('pong', () => {
+      const last = asked.get(socket);
+      if (last !== undefined) last.isAnswered = true;
+    });
     socket.once('close', (code, reason) => {
       left.abort();
       Promise.resolve(closed(code, reason.toString())).catch(onBug);
@@ -98,6 +137,25 @@ export function createGraphQLSockets<Extra extends object>(
 
   return {
     upgrade(request, socket, head) {
+      const address = request.socket.remoteAddress ?? '';
+      const count = clients.get(address) ?? 0;
+      if (count >= limits.clientSockets || server.clients.size >= limits.sockets) {
+        const [many, name] =
+          count >= limits.clientSockets
+            ? [`${count} websockets are open from this address`, 'client_sockets']
+            : [`${server.clients.size} websockets are open`, 'sockets'];
+        throw new AppError(
+          'LIMIT_EXCEEDED',
+          `${many} (limits.${name}): close some, one can carry many subscriptions`,
+        );
+      }
+      // Counted from here on, also while the handshake goes on.
+      clients.set(address, count + 1);
+      socket.once('close', () => {
+        const left = (clients.get(address) ?? 1) - 1;
+        if (left === 0) clients.delete(address);
+        else clients.set(address, left);
+      });
       server.handleUpgrade(request, socket, head, (webSocket) => {
         open(webSocket, request);
       });

@@ -16,8 +16,9 @@ import { createContext, type Services } from '../schema/context.ts';
 import { checkCost } from '../schema/cost.ts';
 import { toGraphQLError } from '../schema/error.ts';
 import { schema } from '../schema/index.ts';
+import { createSubscribe } from '../schema/subscribe.ts';
 import { createDocumentCache } from './document-cache.ts';
-import { createGraphQLSockets, type GraphQLSockets } from './graphql-socket.ts';
+import { createGraphQLSockets, type GraphQLSockets, type SocketLimits } from './graphql-socket.ts';
 import { sendProblem } from './respond.ts';
 
 /** GraphQL on one path: over HTTP (POST and GET), as server-sent events, and over graphql-ws. */
@@ -51,6 +52,11 @@ interface Engine {
 export function createGraphQLHandler(
   services: Services,
   authenticator: Authenticator,
+  limits: SocketLimits & {
+    /** How many operations may run on one socket. */
+    readonly socketOperations: number;
+  },
+  heartbeatSeconds: number,
   onBug: (error: unknown) => string,
 ): GraphQLHandler {
   const refuseCostly = (options: {
@@ -80,6 +86,7 @@ export function createGraphQLHandler(
           parse(source, { ...options, maxLexicalTokens: MAX_TOKENS }),
         validate: (...[target, document, rules, options]: Parameters<typeof validate>) =>
           validate(target, document, rules, { ...options, maxErrors: 20 }),
+        subscribe: createSubscribe(),
       }),
       {
         onExecute: refuseCostly,
@@ -121,9 +128,14 @@ export function createGraphQLHandler(
           return false;
         }
       },
-      async onSubscribe({ extra }, _id, params) {
+      async onSubscribe({ extra, subscriptions }, _id, params) {
         const { request, closed, caller } = extra;
         if (caller === undefined) throw new Error('a subscriber has connected before');
+        // This one is among them.
+        if (Object.keys(subscriptions).length > limits.socketOperations) {
+          const message = `${limits.socketOperations} operations run on this socket (limits.socket_operations): end some`;
+          return [toGraphQLError(new AppError('LIMIT_EXCEEDED', message), onBug)];
+        }
         const engine: Engine = yoga.getEnveloped({
           caller,
           baseUrl: baseUrlOf(request),
@@ -160,6 +172,8 @@ export function createGraphQLHandler(
       subscribe: (args) => engineOf(args.contextValue).subscribe(args),
     },
     MAX_BODY_BYTES,
+    limits,
+    heartbeatSeconds,
     onBug,
   );
 

@@ -59,7 +59,7 @@ export function jobRoutes(
       path: /^\/jobs\/([^/]+)\/output$/,
       async answer(exchange) {
         requireScope(exchange.caller, 'read');
-        await sendOutput(jobs, getJob(exchange).id, exchange);
+        await sendOutput(jobs, getJob(exchange), exchange, heartbeatSeconds);
       },
     },
   ];

@@ -26,6 +26,7 @@ export interface HttpServerDeps {
   readonly hosts: readonly string[];
   /** After so many seconds of silence something is sent, so that proxies keep a connection. */
   readonly heartbeatSeconds: number;
+  readonly limits: Parameters<typeof createGraphQLHandler>[2];
   /** Logs what no caller may see, and gives the id under which it stands there. */
   readonly onBug: (error: unknown) => string;
 }
@@ -50,7 +51,13 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
   const guard = createGuard({ hosts: deps.hosts, isOpen });
   const consoles = createConsoles(services.jobs, heartbeatSeconds, onBug);
   const rest = createRestHandler(services, authenticator, consoles, heartbeatSeconds);
-  const graphql = createGraphQLHandler(services, authenticator, onBug);
+  const graphql = createGraphQLHandler(
+    services,
+    authenticator,
+    deps.limits,
+    heartbeatSeconds,
+    onBug,
+  );
   const graphiql = createGraphiQLHandler({ repo: services.repositories.list()[0]?.name ?? '' });
   let isStopping = false;
 

@@ -42,6 +42,8 @@ export interface Jobs {
   followBusy(repos: readonly string[]): AsyncIterableIterator<{ repo: string; busy: boolean }>;
   /** A job's output, to be read by offset. @throws AppError NOT_FOUND */
   openOutput(id: string): Promise<OutputLog>;
+  /** Whether a job's output is not kept any more. */
+  isOutputRemoved(id: string): boolean;
   /** A job's output from `offset` on, then what comes; ends with it. @throws AppError NOT_FOUND */
   followOutput(id: string, offset: number): Promise<AsyncIterableIterator<OutputChunk>>;
   /** Resolves with the job that holds the repository's lock, as soon as there is one. */
@@ -284,6 +286,8 @@ export function createJobs(deps: JobsDeps): Jobs {
         return { wait: busyChanged };
       });
     },
+
+    isOutputRemoved: (id) => !live.has(id) && journal.isOutputRemoved(id),
 
     openOutput: async (id) => live.get(id)?.output ?? (await outputs.open(getJob(id).id)),
 

@@ -17,7 +17,19 @@ export interface Journal extends Disposable {
   list(filter: JobFilter): Job[];
   /** Jobs that a dead agent left behind, oldest first. */
   listUnfinished(): Job[];
+  /** Jobs that have ended and are newer than this sequence number, oldest first. */
+  listFinished(after: number, limit: number): FinishedJob[];
+  count(): number;
+  has(id: string): boolean;
+  /** Forgets jobs for good, in one transaction. */
+  forget(ids: readonly string[]): void;
+  /** Notes that a job's output is not kept any more. */
+  markOutputRemoved(id: string): void;
+  isOutputRemoved(id: string): boolean;
 }
+
+/** As much of a job as decides how long it is kept. */
+export type FinishedJob = Readonly<z.output<typeof FinishedRow>>;
 
 export interface JobFilter {
   readonly repo?: string | undefined;
@@ -60,6 +72,7 @@ const MIGRATIONS: readonly string[] = [
   create index if not exists job_by_repo on job (repo, sequence);
   create index if not exists job_by_state on job (state) where state in ('QUEUED', 'RUNNING');
   `,
+  `create table removed_output (job text primary key) strict, without rowid;`,
 ];
 
 const COLUMNS = [
@@ -102,6 +115,21 @@ export function openJournal(stateDir: string): Journal {
     `update job set ${COLUMNS.map((name) => `${name} = :${name}`).join()} where id = :id`,
   );
   const find = database.prepare('select * from job where id = ?');
+  const listFinished = database.prepare(
+    `select sequence, id, queuedAt, finishedAt,
+       exists (select 1 from removed_output where removed_output.job = job.id) as isOutputRemoved
+     from job where sequence > ? and finishedAt is not null order by sequence limit ?`,
+  );
+  const count = database.prepare('select count(*) as jobs from job');
+  const has = database.prepare('select 1 from job where id = ?');
+  const forget = database.prepare('delete from job where id in (select value from json_each(?))');
+  const forgetOutputs = database.prepare(
+    'delete from removed_output where job in (select value from json_each(?))',
+  );
+  const markOutputRemoved = database.prepare(
+    'insert or ignore into removed_output (job) values (?)',
+  );
+  const isOutputRemoved = database.prepare('select 1 from removed_output where job = ?');
   return {
     insert(job) {
       const { lastInsertRowid } = insert.run(columnsOf(job));
@@ -143,6 +171,28 @@ export function openJournal(stateDir: string): Journal {
         .all()
         .map(readRow);
     },
+    listFinished(after, limit) {
+      return listFinished.all(after, limit).map((row) => FinishedRow.parse(row));
+    },
+    count: () => Number(count.get()?.['jobs']),
+    has: (id) => has.get(id) !== undefined,
+    forget(ids) {
+      if (ids.length === 0) return;
+      const list = JSON.stringify(ids);
+      database.exec('begin immediate');
+      try {
+        forgetOutputs.run(list);
+        forget.run(list);
+        database.exec('commit');
+      } catch (error) {
+        database.exec('rollback');
+        throw error;
+      }
+    },
+    markOutputRemoved(id) {
+      markOutputRemoved.run(id);
+    },
+    isOutputRemoved: (id) => isOutputRemoved.get(id) !== undefined,
     [Symbol.dispose]() {
       database.close();
     },
@@ -203,6 +253,14 @@ const Row = z.object({
   queuedAt: z.number(),
   startedAt: time,
   finishedAt: time,
+});
+
+const FinishedRow = z.object({
+  sequence: z.number().int(),
+  id: z.string(),
+  queuedAt: z.number(),
+  finishedAt: z.number(),
+  isOutputRemoved: z.number().transform((flag) => flag === 1),
 });
 
 function readRow(row: Record<string, SQLOutputValue>): Job {

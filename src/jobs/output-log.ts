@@ -1,29 +1,30 @@
-import { isUtf8 } from 'node:buffer';
-import { mkdir, open, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createWake, type Wake } from './follow.ts';
+import { createPace, createWake, type Wake } from './follow.ts';
+import { leftOutChunk, toChunk, type OutputChunk } from './output-chunk.ts';
+import {
+  forgetMissing,
+  listOutputFiles,
+  listStoredOutputs,
+  readFileAt,
+  removeOutputFiles,
+  type OutputFile,
+  type StoredOutput,
+} from './output-file.ts';
+import { createOutputTail } from './output-tail.ts';
+import { createOutputWriter } from './output-writer.ts';
+
+export type { OutputChunk } from './output-chunk.ts';
 
 /**
- * Part of a job's output. Offsets count bytes from its start, so the end of one chunk is where the
- * next begins.
- */
-export interface OutputChunk {
-  readonly offset: number;
-  readonly end: number;
-  /** What UTF-8 makes of the bytes, U+FFFD where it cannot; never cut inside a character. */
-  readonly text: string;
-  /** The bytes, exactly when `text` cannot say them. */
-  readonly raw?: Buffer;
-}
-
-/**
- * What a job printed: an append-only file that is read by offset. Readers keep nothing but their
- * position here, so any number of them, however slow or late, costs the agent nothing.
+ * What a job printed: an append-only sequence of bytes that is read by offset. Readers keep nothing but
+ * their position here, so any number of them, however slow or late, costs the agent nothing.
  */
 export interface OutputLog {
   readonly size: number;
   /** No more will come. */
   readonly isEnded: boolean;
+  /** How many of its bytes are on the disk: less than `size` when it outgrew the limit. */
+  readonly keptBytes: number;
   /** Wakes when there is more, and at the end. */
   readonly changed: Wake;
   /** Resolves when the bytes are in the file; await it, for it is the backpressure on who prints. */
@@ -31,7 +32,7 @@ export interface OutputLog {
   end(): Promise<void>;
   /**
    * Reads from `offset`, a chunk at most. null when nothing is there yet, or only the beginning of a
-   * character whose rest has not been printed.
+   * character whose rest has not been printed. Bytes that are not kept any more are one chunk that says so.
    */
   read(offset: number): Promise<OutputChunk | null>;
 }
@@ -41,180 +42,189 @@ export interface OutputLogs {
   create(jobId: string): OutputLog;
   /** Opens a finished job's; empty when nothing was printed or it is not kept any more. */
   open(jobId: string): Promise<OutputLog>;
+  /** All that lie on the disk, in no order. */
+  list(): AsyncIterable<StoredOutput>;
+  /** Who reads it gets a chunk that says so, then the end. */
+  remove(jobId: string): Promise<void>;
+  /** How many bytes have been appended to all of them since the start. */
+  readonly appendedBytes: number;
 }
 
 /** Most readers are at the end of a log that grows. What they read is kept in memory, and decoded once. */
 const TAIL_BYTES = 256 * 1024;
+const RECENT_CHUNKS = 8;
+const DEFAULT_LIMIT_BYTES = 256 * 1024 * 1024;
 
 /**
- * @param stateDir outputs lie in `outputs/` below it, a file for each job
+ * @param stateDir outputs lie in `outputs/` below it, see `OutputFile`
  * @param maxChunkBytes most bytes that one `read` gives
+ * @param limitBytes most bytes that are kept of one output; of a longer one the middle is cut out
  */
-export function createOutputLogs(stateDir: string, maxChunkBytes: number): OutputLogs {
+export function createOutputLogs(
+  stateDir: string,
+  maxChunkBytes: number,
+  limitBytes = DEFAULT_LIMIT_BYTES,
+): OutputLogs {
   const folder = join(stateDir, 'outputs');
-  const pathOf = (jobId: string): string => join(folder, `${jobId}.log`);
+  let appendedBytes = 0;
+
+  function createLiveLog(jobId: string): OutputLog {
+    let size = 0;
+    let isEnded = false;
+    let lastWrite: Promise<void> = Promise.resolve();
+    /** What readers at the end have just been given: most of the others are there, too. */
+    const recent: OutputChunk[] = [];
+    const changed = createWake();
+    const pace = createPace(changed);
+    const tail = createOutputTail(TAIL_BYTES);
+    const writer = createOutputWriter(folder, jobId, limitBytes);
+
+    const write = async (bytes: Buffer): Promise<void> => {
+      if (isEnded) await refuseAppend();
+      for (let done = 0; done < bytes.length;) {
+        const rest = bytes.subarray(done);
+        const written = await writer.write(rest);
+        // Only now, for what a reader has seen must be there after a crash.
+        tail.push(rest.subarray(0, written));
+        size += written;
+        done += written;
+        appendedBytes += written;
+        pace.wake();
+      }
+    };
+    return {
+      get size() {
+        return size;
+      },
+      get isEnded() {
+        return isEnded;
+      },
+      get keptBytes() {
+        return keptBytes(writer.files);
+      },
+      changed,
+      async append(bytes) {
+        if (bytes.length === 0) return;
+        const turn = lastWrite.then(async () => {
+          await write(bytes);
+        });
+        lastWrite = turn.catch(() => undefined);
+        await turn;
+      },
+      async end() {
+        await lastWrite;
+        if (isEnded) return;
+        isEnded = true;
+        recent.length = 0;
+        pace.stop();
+        changed.wake();
+        await writer.close();
+      },
+      async read(offset) {
+        const until = Math.min(size, offset + maxChunkBytes);
+        const known = recent.find((each) => each.offset === offset && each.end === until);
+        if (known !== undefined) return known;
+        const bytes = tail.read(offset, until);
+        if (bytes === null)
+          return await readFrom(jobId, writer.files, offset, () => ({ size, isEnded }));
+        const chunk = toChunk(jobId, bytes, offset, isEnded && until === size);
+        if (chunk !== null && !isEnded) {
+          recent.unshift(chunk);
+          recent.splice(RECENT_CHUNKS);
+        }
+        return chunk;
+      },
+    };
+  }
+
+  /** @param files what is kept; those that turn out to have gone are taken away */
+  async function readFrom(
+    jobId: string,
+    files: OutputFile[],
+    offset: number,
+    now: () => { readonly size: number; readonly isEnded: boolean },
+  ): Promise<OutputChunk | null> {
+    for (;;) {
+      const { size } = now();
+      const until = Math.min(size, offset + maxChunkBytes);
+      if (offset >= until) return null;
+      const bytes = await readWithoutGap(files, offset, until);
+      if (bytes === null) continue; // A file has gone meanwhile: look again.
+      if (bytes.length === 0) {
+        if (files.some((file) => has(file, offset))) return null; // Shorter than it was.
+        return leftOutChunk(
+          jobId,
+          offset,
+          files.find(({ start }) => start > offset)?.start ?? size,
+        );
+      }
+      const end = offset + bytes.length;
+      const isCut = end < size && !files.some((file) => has(file, end));
+      return toChunk(jobId, bytes, offset, isCut || (end === size && now().isEnded));
+    }
+  }
+
   return {
-    create: (jobId) => createLiveLog(folder, pathOf(jobId), maxChunkBytes),
+    create: createLiveLog,
     async open(jobId) {
-      const path = pathOf(jobId);
-      const size = await stat(path).then(
-        (file) => file.size,
-        (error: unknown) => {
-          if (isMissing(error)) return 0;
-          throw error;
-        },
-      );
+      const files = await listOutputFiles(folder, jobId);
+      const last = files.at(-1);
+      const size = last === undefined ? 0 : last.start + last.size;
       return {
         size,
         isEnded: true,
+        get keptBytes() {
+          return keptBytes(files);
+        },
         changed: createWake(),
         append: refuseAppend,
         end: async () => undefined,
-        read: async (offset) => {
-          const bytes = await readFileAt(path, offset, Math.min(maxChunkBytes, size - offset));
-          return toChunk(bytes, offset, offset + bytes.length === size);
-        },
+        read: async (offset) =>
+          await readFrom(jobId, files, offset, () => ({ size, isEnded: true })),
       };
+    },
+    list: () => listStoredOutputs(folder),
+    remove: async (jobId) => {
+      await removeOutputFiles(folder, jobId);
+    },
+    get appendedBytes() {
+      return appendedBytes;
     },
   };
 }
 
-function createLiveLog(folder: string, path: string, maxChunkBytes: number): OutputLog {
-  let file: FileHandle | undefined;
-  let size = 0;
-  let isEnded = false;
-  /** A write stopped half-way, so the file may be longer than `size`. */
-  let isTorn = false;
-  let lastWrite: Promise<void> = Promise.resolve();
-  let lastChunk: OutputChunk | null = null;
-  const changed = createWake();
-  const tail = createTail(TAIL_BYTES);
-
-  const write = async (bytes: Buffer): Promise<void> => {
-    if (isEnded) await refuseAppend();
-    if (file === undefined) {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
-      file = await open(path, 'wx', 0o600);
+/** What the files have from `from` on, up to `until` or the first gap. null when one of them has gone. */
+async function readWithoutGap(
+  files: OutputFile[],
+  from: number,
+  until: number,
+): Promise<Buffer | null> {
+  const parts: Buffer[] = [];
+  let at = from;
+  while (at < until) {
+    const file = files.find((each) => has(each, at));
+    if (file === undefined) break;
+    const length = Math.min(until, file.start + file.size) - at;
+    const bytes = await readFileAt(file.path, at - file.start, length);
+    if (bytes === null) {
+      await forgetMissing(files);
+      return null;
     }
-    // At its offset, not at the file's end: when the disk was full for a while, part of a failed write
-    // may stand there.
-    isTorn = true;
-    await writeFileAt(file, bytes, size);
-    isTorn = false;
-    // Only now, for what a reader has seen must be there after a crash.
-    tail.push(bytes);
-    size += bytes.length;
-    changed.wake();
-  };
-  return {
-    get size() {
-      return size;
-    },
-    get isEnded() {
-      return isEnded;
-    },
-    changed,
-    async append(bytes) {
-      if (bytes.length === 0) return;
-      const turn = lastWrite.then(async () => {
-        await write(bytes);
-      });
-      lastWrite = turn.catch(() => undefined);
-      await turn;
-    },
-    async end() {
-      await lastWrite;
-      isEnded = true;
-      lastChunk = null;
-      changed.wake();
-      try {
-        if (isTorn) await file?.truncate(size);
-      } finally {
-        await file?.close();
-      }
-    },
-    async read(offset) {
-      const until = Math.min(size, offset + maxChunkBytes);
-      if (lastChunk?.offset === offset && lastChunk.end === until) return lastChunk;
-      const isFinal = isEnded && until === size;
-      const bytes = tail.read(offset, until) ?? (await readFileAt(path, offset, until - offset));
-      const chunk = toChunk(bytes, offset, isFinal);
-      if (chunk !== null && chunk.end === size) lastChunk = chunk;
-      return chunk;
-    },
-  };
+    parts.push(bytes);
+    at += bytes.length;
+    if (bytes.length < length) break;
+  }
+  return parts.length === 1 ? (parts[0] ?? null) : Buffer.concat(parts);
+}
+
+function has({ start, size }: OutputFile, offset: number): boolean {
+  return start <= offset && offset < start + size;
+}
+
+function keptBytes(files: readonly OutputFile[]): number {
+  return files.reduce((sum, { size }) => sum + size, 0);
 }
 
 async function refuseAppend(): Promise<never> {
   return await Promise.reject(new Error('this output has ended'));
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
-}
-
-async function readFileAt(path: string, offset: number, length: number): Promise<Buffer> {
-  if (length <= 0) return Buffer.alloc(0);
-  const file = await open(path, 'r');
-  try {
-    const buffer = Buffer.allocUnsafe(length);
-    const { bytesRead } = await file.read(buffer, 0, length, offset);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
-}
-
-async function writeFileAt(file: FileHandle, bytes: Buffer, offset: number): Promise<void> {
-  for (let done = 0; done < bytes.length;) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, offset + done);
-    done += bytesWritten;
-  }
-}
-
-function toChunk(bytes: Buffer, offset: number, isFinal: boolean): OutputChunk | null {
-  const whole = isFinal ? bytes : bytes.subarray(0, bytes.length - unfinishedLength(bytes));
-  if (whole.length === 0) return null;
-  const chunk = { offset, end: offset + whole.length, text: whole.toString('utf8') };
-  return isUtf8(whole) ? chunk : { ...chunk, raw: whole };
-}
-
-/** How many bytes at the end are the beginning of a UTF-8 character whose rest is missing (RFC 3629, section 3). */
-function unfinishedLength(bytes: Buffer): number {
-  for (let length = 1; length <= Math.min(3, bytes.length); length++) {
-    const byte = bytes[bytes.length - length] ?? 0;
-    if (byte < 0x80) return 0;
-    if (byte >= 0xc0) {
-      // 0xc0, 0xc1 and what follows 0xf4 never begin one: nothing is to be waited for.
-      const needed = byte > 0xf4 ? 0 : byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc2 ? 2 : 0;
-      return needed > length ? length : 0;
-    }
-  }
-  return 0;
-}
-
-/** The last bytes of a stream that grows, in a ring. */
-function createTail(capacity: number): {
-  push(bytes: Buffer): void;
-  /** null when `from` has left the ring. */
-  read(from: number, until: number): Buffer | null;
-} {
-  let ring: Buffer | undefined;
-  let end = 0;
-  return {
-    push(bytes) {
-      ring ??= Buffer.allocUnsafeSlow(capacity);
-      const kept = bytes.subarray(-capacity);
-      const at = (end + bytes.length - kept.length) % capacity;
-      const copied = kept.copy(ring, at);
-      kept.copy(ring, 0, copied);
-      end += bytes.length;
-    },
-    read(from, until) {
-      if (ring === undefined || from < end - capacity || until > end || from > until) return null;
-      const at = from % capacity;
-      const first = ring.subarray(at, Math.min(capacity, at + until - from));
-      return Buffer.concat([first, ring.subarray(0, until - from - first.length)]);
-    },
-  };
 }

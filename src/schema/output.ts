@@ -1,17 +1,13 @@
 import { requireScope } from '../auth/caller.ts';
 import { AppError } from '../error.ts';
 import type { Job } from '../jobs/job.ts';
-import type { OutputChunk } from '../jobs/output-log.ts';
+import type { OutputChunk } from '../jobs/output-chunk.ts';
+import { checkOffset, formatCursor, parseCursor } from '../jobs/output-cursor.ts';
 import { builder } from './builder.ts';
 import { getReadable, type SchemaContext } from './context.ts';
 import { findJob, JobType, parseJobId } from './job.ts';
 
-/** A chunk and the job whose output it is part of. */
-interface JobOutputChunk extends OutputChunk {
-  readonly jobId: string;
-}
-
-const OutputChunkType = builder.objectRef<JobOutputChunk>('OutputChunk').implement({
+const OutputChunkType = builder.objectRef<OutputChunk>('OutputChunk').implement({
   description:
     'Part of what a job printed, stdout and stderr in the order they came, colours included. It never ends inside a character.',
   fields: (t) => ({
@@ -37,6 +33,12 @@ const OutputChunkType = builder.objectRef<JobOutputChunk>('OutputChunk').impleme
       description: 'Its bytes when they are not UTF-8, else null.',
       resolve: ({ raw }) => raw ?? null,
     }),
+    leftOut: t.expose('leftOut', {
+      type: 'ByteOffset',
+      nullable: true,
+      description:
+        'How many bytes are not kept here: of an output beyond `limits.output_bytes` the middle is cut out, and `text` is a line that says so. null elsewhere.',
+    }),
   }),
 });
 
@@ -44,6 +46,11 @@ const DEFAULT_CHUNKS = 20;
 const MAX_CHUNKS = 100;
 
 builder.objectFields(JobType, (t) => ({
+  isOutputKept: t.boolean({
+    description:
+      'Whether what it printed can still be read; false when it was removed for its age, or for room (`retention` in the configuration), and `output` is empty then.',
+    resolve: (job, _args, { jobs }) => !jobs.isOutputRemoved(job.id),
+  }),
   output: t.connection(
     {
       type: OutputChunkType,
@@ -58,12 +65,12 @@ builder.objectFields(JobType, (t) => ({
         }
         const log = await context.jobs.openOutput(job.id);
         const wanted = Math.min(first ?? DEFAULT_CHUNKS, MAX_CHUNKS);
-        const chunks: JobOutputChunk[] = [];
+        const chunks: OutputChunk[] = [];
         let offset = after == null ? 0 : parseCursor(after, job.id);
         while (chunks.length < wanted) {
           const chunk = offset < log.size ? await log.read(offset) : null;
           if (chunk === null) break;
-          chunks.push({ ...chunk, jobId: job.id });
+          chunks.push(chunk);
           offset = chunk.end;
         }
         const edges = chunks.map((node) => ({ node, cursor: formatCursor(job.id, node.end) }));
@@ -98,13 +105,21 @@ builder.subscriptionFields((t) => ({
         description: 'Only what follows this cursor, which names the job too.',
       }),
     },
-    subscribe: (_root, args, context) => {
+    subscribe: async (_root, args, context) => {
       requireScope(context.caller, 'read');
-      const find = chooseJob(args, context);
+      const chosen = chooseJob(args, context);
+      if ('id' in chosen) {
+        const { id } = chosen;
+        const offset = args.after == null ? 0 : parseCursor(args.after, id);
+        if (context.jobs.isOutputRemoved(id)) {
+          throw new AppError('NOT_FOUND', `the output of job ${id} is not kept any more`);
+        }
+        checkOffset(offset, (await context.jobs.openOutput(id)).size);
+        return await context.jobs.followOutput(id, offset);
+      }
       return openLater(async (signal) => {
-        const jobId = await find(signal);
-        const offset = args.after == null ? 0 : parseCursor(args.after, jobId);
-        return withJob(await context.jobs.followOutput(jobId, offset), jobId);
+        const { id } = await context.jobs.waitForJob(chosen.repo, signal);
+        return await context.jobs.followOutput(id, 0);
       });
     },
     resolve: (chunk, _args, context) => {
@@ -114,7 +129,7 @@ builder.subscriptionFields((t) => ({
   }),
 }));
 
-/** Checks the arguments, and gives what finds the job, which may have to wait for one. */
+/** Checks the arguments, and finds the job, or the repository whose next one is meant. */
 function chooseJob(
   args: {
     readonly job?: string | null | undefined;
@@ -122,19 +137,16 @@ function chooseJob(
     readonly after?: string | null | undefined;
   },
   context: SchemaContext,
-): (signal: AbortSignal) => Promise<string> {
+): { readonly id: string } | { readonly repo: string } {
   if (args.job != null && args.repo != null) {
     throw new AppError('BAD_USER_INPUT', 'give either a job or a repo');
   }
   const named = args.job ?? args.after?.split(':')[0];
   if (named !== undefined) {
-    const { id } = getJob(context, parseJobId(named));
-    if (args.after != null) parseCursor(args.after, id);
-    return async () => await Promise.resolve(id);
+    return { id: getJob(context, parseJobId(named)).id };
   }
   if (args.repo == null) throw new AppError('BAD_USER_INPUT', 'give a job or a repo');
-  const { name } = getReadable(context, args.repo);
-  return async (signal) => (await context.jobs.waitForJob(name, signal)).id;
+  return { repo: getReadable(context, args.repo).name };
 }
 
 /** An iterator whose source takes time to open; whoever leaves meanwhile ends that too. */
@@ -169,39 +181,4 @@ function getJob(context: SchemaContext, id: string): Job {
   const job = findJob(context, id);
   if (job === null) throw new AppError('NOT_FOUND', `there is no job ${id}`);
   return job;
-}
-
-/** Not a generator: see `follow`. */
-function withJob(
-  chunks: AsyncIterableIterator<OutputChunk>,
-  jobId: string,
-): AsyncIterableIterator<JobOutputChunk> {
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    async next() {
-      const result = await chunks.next();
-      if (result.done === true) return { done: true, value: undefined };
-      return { done: false, value: { ...result.value, jobId } };
-    },
-    async return() {
-      await chunks.return?.();
-      return { done: true, value: undefined };
-    },
-  };
-}
-
-/** A cursor is the job and the offset behind what was read, so that one job's offset is never taken for another's. */
-function formatCursor(jobId: string, offset: number): string {
-  return `${jobId}:${offset}`;
-}
-
-function parseCursor(cursor: string, jobId: string): number {
-  const [job, offset] = cursor.split(':');
-  if (job === jobId && offset !== undefined && /^\d{1,15}$/.test(offset)) return Number(offset);
-  throw new AppError(
-    'BAD_USER_INPUT',
-    `${JSON.stringify(cursor.slice(0, 80))} is not a cursor of job ${jobId}'s output`,
-  );
 }

@@ -70,7 +70,7 @@ test('a character that arrives byte by byte is given once it is whole', async ()
     assert.equal(await log.read(0), null);
   }
   await log.append(Buffer.from('😀').subarray(3));
-  assert.deepEqual(await log.read(0), { offset: 0, end: 4, text: '😀' });
+  assert.deepEqual(await log.read(0), { jobId: 'job', offset: 0, end: 4, text: '😀' });
   await log.end();
 });
 
@@ -120,7 +120,13 @@ test('a byte that can begin no character is not held back', async () => {
     const log = logs.create(`byte-${byte}`);
     const bytes = Buffer.from([0x61, byte]);
     await log.append(bytes);
-    assert.deepEqual(await log.read(0), { offset: 0, end: 2, text: 'a\ufffd', raw: bytes });
+    assert.deepEqual(await log.read(0), {
+      jobId: `byte-${byte}`,
+      offset: 0,
+      end: 2,
+      text: 'a\ufffd',
+      raw: bytes,
+    });
     await log.end();
   }
 });
@@ -134,6 +140,7 @@ test('the beginning of a character at the very end is given once the output has 
   assert.equal(textOf(await readFrom(log)), 'end');
   await log.end();
   assert.deepEqual(await log.read(3), {
+    jobId: 'job',
     offset: 3,
     end: 6,
     text: '\ufffd',
@@ -156,7 +163,12 @@ test('colours, carriage returns and NULs come out as they went in', async () => 
   const log = logsIn(fixture).create('job');
   const text = '\u001b[1;31mred\u001b[0m 10%\r20%\r\n\0\u0007\u001b]0;title\u0007';
   await log.append(Buffer.from(text));
-  assert.deepEqual(await log.read(0), { offset: 0, end: Buffer.byteLength(text), text });
+  assert.deepEqual(await log.read(0), {
+    jobId: 'job',
+    offset: 0,
+    end: Buffer.byteLength(text),
+    text,
+  });
   await log.end();
 });
 
