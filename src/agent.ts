@@ -51,6 +51,10 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     config.accessfile === undefined ? null : await readAccessFile(config.accessfile);
   const git = createGit({ host, maxChildren: config.limits.gitChildren });
   const journal = openJournal(config.stateDir);
+  const patience = {
+    retries: config.limits.fetchRetries,
+    firstDelayMs: config.timeouts.fetchRetrySeconds * 1000,
+  };
   const jobs = createJobs({
     git,
     repositories,
@@ -59,6 +63,7 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     host,
     queueLimit: config.limits.queue,
     killSeconds: config.timeouts.killSeconds,
+    patience,
     onBug: (error, { id, repo }) => onBug(error, { job: id, repo }),
   });
   const services = { git, repositories, jobs };

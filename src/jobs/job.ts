@@ -1,6 +1,7 @@
 import type { Oid } from '../git/oid.ts';
 import type { Progress } from '../git/progress.ts';
 import type { PullStrategy } from '../git/pull.ts';
+import type { PlannedMove } from '../git/pull-planned.ts';
 
 export const JOB_KINDS = ['PULL', 'RUN', 'PUSH'] as const;
 /**
@@ -45,6 +46,8 @@ export interface JobRequest {
   readonly strategy: PullStrategy | null;
   /** The configured command's name. */
   readonly command: string | null;
+  /** What a plan said. Not in the journal: it only matters to begin. */
+  readonly planned?: PlannedMove;
 }
 
 /** One operation on a repository that takes its lock, remembered in the journal. */

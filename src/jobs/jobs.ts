@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { AppError } from '../error.ts';
+import type { FetchPatience } from '../git/fetch-retry.ts';
 import type { Git } from '../git/git.ts';
 import { GitCommandError } from '../git/git-command-error.ts';
 import { redactUrls } from '../git/redact.ts';
@@ -67,6 +68,8 @@ export interface JobsDeps {
   /** How many jobs may wait for one repository. */
   readonly queueLimit: number;
   readonly killSeconds: number;
+  /** What a pull does when the network fails its fetch. */
+  readonly patience: FetchPatience;
   /** Told what went wrong that no caller may see. */
   readonly onBug: (error: unknown, job: Job) => void;
 }
@@ -148,6 +151,7 @@ export function createJobs(deps: JobsDeps): Jobs {
         signal,
         host: deps.host,
         killSeconds: deps.killSeconds,
+        patience: deps.patience,
         update: (facts) => {
           update(entry, facts);
         },

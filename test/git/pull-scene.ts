@@ -143,6 +143,7 @@ export function openScene(door: Git, copy: string): WorkingCopyScene {
         repository,
         workingCopy,
         signal,
+        patience: { retries: 0, firstDelayMs: 1 },
         say: (line) => said.push(line),
         onReady: (before) => ready.push(before),
       },
