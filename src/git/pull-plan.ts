@@ -4,6 +4,7 @@ import { planRefs, prepareAsideFetch, tidyPlanRefs } from './fetch-aside.ts';
 import { GitCommandError } from './git-command-error.ts';
 import type { GitPath } from './git-path.ts';
 import { readHead, type Head } from './head.ts';
+import { pathsOf } from './in-the-way.ts';
 import type { Oid } from './oid.ts';
 import { findDestination, findSource, type Destination } from './pull-branch.ts';
 import { chooseMove, type Move, type MoveKind } from './pull-move.ts';
@@ -36,6 +37,12 @@ export interface PlanGoal extends Destination {
   readonly behind: number;
 }
 
+/** A file that is not committed as it is. */
+export interface UncommittedFile {
+  readonly path: GitPath;
+  readonly isTracked: boolean;
+}
+
 /** How it would go there. */
 export interface PlanMove {
   readonly kind: MoveKind;
@@ -44,9 +51,9 @@ export interface PlanMove {
   /** What differs between these two is what changes: two commits, or a commit and the tree of a merge. */
   readonly changes: { readonly from: Oid | null; readonly to: Oid };
   /** Files that are not committed, for which it would be refused. */
-  readonly inTheWay: readonly GitPath[];
+  readonly inTheWay: readonly UncommittedFile[];
   /** Files that are not committed, which a reset would save and discard. */
-  readonly discarded: readonly GitPath[];
+  readonly discarded: readonly UncommittedFile[];
 }
 
 /**
@@ -168,14 +175,19 @@ async function findMove(
   const verdict = await judgeMove(deps, before, move);
   const { kind, tip } = move;
   const { refusal, inTheWay, discarded } = verdict;
+  const tracked = new Set(before.entries.flatMap(pathsOf).map((path) => path.text));
+  const describe = (path: GitPath): UncommittedFile => ({
+    path,
+    isTracked: tracked.has(path.text),
+  });
   return {
     refusal,
     move: {
       kind,
       tip,
       changes: await findChanges(deps, before, move, verdict),
-      inTheWay,
-      discarded: discarded === null ? [] : [...discarded.changed, ...discarded.untracked],
+      inTheWay: inTheWay.map(describe),
+      discarded: [...(discarded?.changed ?? []), ...(discarded?.untracked ?? [])].map(describe),
     },
   };
 }

@@ -48,7 +48,18 @@ export interface JobRequest {
   readonly command: string | null;
   /** What a plan said. Not in the journal: it only matters to begin. */
   readonly planned?: PlannedMove;
+  readonly idempotency?: Idempotency;
 }
+
+/** What makes it safe to send a request again. */
+export interface Idempotency {
+  /** The caller's own name for the request; matches `IDEMPOTENCY_KEY`. */
+  readonly key: string;
+  /** What the request said, as JSON can say it, so that another one is not taken for it. */
+  readonly asked: object;
+}
+
+export const IDEMPOTENCY_KEY = /^[!-~](?:[ -~]{0,253}[!-~])?$/;
 
 /** One operation on a repository that takes its lock, remembered in the journal. */
 export interface Job extends JobRequest {
