@@ -7,6 +7,7 @@ import { readHead, type Head } from './head.ts';
 import { pathsOf } from './in-the-way.ts';
 import type { Oid } from './oid.ts';
 import { findDestination, findSource, type Destination } from './pull-branch.ts';
+import type { Discarded } from './pull-discarded.ts';
 import { chooseMove, type Move, type MoveKind } from './pull-move.ts';
 import type { PullDeps, PullOrder } from './pull-order.ts';
 import { findOid, readIndexState, type PlannedMove } from './pull-planned.ts';
@@ -187,9 +188,16 @@ async function findMove(
       tip,
       changes: await findChanges(deps, before, move, verdict),
       inTheWay: inTheWay.map(describe),
-      discarded: [...(discarded?.changed ?? []), ...(discarded?.untracked ?? [])].map(describe),
+      discarded: listDiscarded(discarded).map(describe),
     },
   };
+}
+
+/** A changed file stands in the way of its own restoration, but is one file. */
+function listDiscarded(discarded: Discarded | null): readonly GitPath[] {
+  if (discarded === null) return [];
+  const changed = new Set(discarded.changed.map((path) => path.text));
+  return [...discarded.changed, ...discarded.untracked.filter((path) => !changed.has(path.text))];
 }
 
 /** Of a rebase, and of a merge with conflicts, it is what the upstream has changed. */

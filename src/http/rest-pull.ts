@@ -86,10 +86,11 @@ export function pullRoutes(
 
   async function start(exchange: Exchange, order: JobRequest): Promise<void> {
     const { request, response } = exchange;
-    if (jobs.findRepeated(order) !== null) {
+    const repeated = jobs.findRepeated(order);
+    if (repeated !== null) {
       // A signature covers no header, so whoever heard a signed request could add the key to it.
       exchange.refuseReplay();
-      await follow(exchange, jobs.submit(order, 'REJECT'));
+      await follow(exchange, repeated);
       return;
     }
     // Before the look for replays: two callers who ask for the same in the same second sign the same,
