@@ -117,11 +117,9 @@ export function createPlans(deps: {
           `${MAX_WAITING} plans wait for this repository already; try again later`,
         );
       }
-      const tooLong = AbortSignal.timeout(PLAN_MS);
-      const plan = await limit(look, served, request, AbortSignal.any([signal, tooLong])).catch(
-        (error: unknown) => {
-          throw tooLong.aborted && !signal.aborted ? TOO_LONG : readable(error, signal);
-        },
+      const plan = await bounded(
+        signal,
+        async (either) => await limit(look, served, request, either),
       );
       const { goal, refusal } = plan;
       const { repo, hash, strategy } = request;
@@ -159,9 +157,35 @@ const TOO_LONG = new AppError(
   `the plan took longer than ${PLAN_MS / 60_000} minutes: pull, and watch the output`,
 );
 
+/** Ends work when nobody waits for it any more, or when it takes too long. */
+async function bounded<T>(
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  // Not `AbortSignal.any`: the signal of a request over HTTP is one of yoga's own making.
+  const controller = new AbortController();
+  const leave = (): void => {
+    controller.abort(signal.reason);
+  };
+  const timer = setTimeout(() => {
+    controller.abort(TOO_LONG);
+  }, PLAN_MS);
+  signal.addEventListener('abort', leave);
+  try {
+    signal.throwIfAborted();
+    return await work(controller.signal);
+  } catch (error) {
+    if (controller.signal.reason === TOO_LONG) throw TOO_LONG;
+    throw signal.aborted ? error : readable(error);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', leave);
+  }
+}
+
 /** What the caller may know of it, if anything. */
-function readable(error: unknown, signal: AbortSignal): unknown {
-  if (!(error instanceof GitCommandError) || signal.aborted) return error;
+function readable(error: unknown): unknown {
+  if (!(error instanceof GitCommandError)) return error;
   const described = describeFailure(error);
   return described === null
     ? error
