@@ -165,6 +165,7 @@ function createNormalizer(): (text: string) => string {
         (id) => `6b1e9f0c-52d4-4c39-9a57-d0c6f1a3e${number(id)}`,
       ) // prettier-ignore
       .replaceAll(/"id": "\d{20,}"/g, '"id": "233907423012895463018834197530286144509"')
+      .replaceAll(/"plan_token": "[\w.-]+"/g, '"plan_token": "eyJ2ZXJzaW9uIjoxLCJyZXBvIjoi...rbQ"')
       .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, time)
       .replaceAll(/^Date: .*$/gm, `Date: ${new Date(time).toUTCString()}`)
       .replaceAll(`127.0.0.1:${ports['10000']}`, '127.0.0.1:10000')
