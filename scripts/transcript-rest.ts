@@ -161,6 +161,7 @@ export function createNormalizer({ dir, ports }: Stage): (text: string) => strin
         (id) => `6b1e9f0c-52d4-4c39-9a57-d0c6f1a3e${number(id)}`,
       ) // prettier-ignore
       .replaceAll(/"id": "\d{20,}"/g, '"id": "233907423012895463018834197530286144509"')
+      .replaceAll(/"plan_token": "[\w.-]+"/g, '"plan_token": "eyJ2ZXJzaW9uIjoxLCJyZXBvIjoi...rbQ"')
       .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, time)
       .replaceAll(/^Date: .*$/gm, `Date: ${new Date(time).toUTCString()}`)
       .replaceAll(`127.0.0.1:${ports['10000']}`, '127.0.0.1:10000')

@@ -8,6 +8,8 @@ import { openGitBase } from './http/git-base.ts';
 import { createHttpServer } from './http/server.ts';
 import { openJournal } from './jobs/journal.ts';
 import { createJobs } from './jobs/jobs.ts';
+import { openPlanTokens } from './jobs/plan-token.ts';
+import { createPlans } from './jobs/plans.ts';
 import { createOutputLogs } from './jobs/output-log.ts';
 import { createRetention } from './jobs/retention.ts';
 import { openRepositories } from './jobs/repositories.ts';
@@ -57,6 +59,10 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     config.limits.outputChunkBytes,
     config.limits.outputBytes,
   );
+  const patience = {
+    retries: config.limits.fetchRetries,
+    firstDelayMs: config.timeouts.fetchRetrySeconds * 1000,
+  };
   const jobs = createJobs({
     git,
     repositories,
@@ -65,9 +71,12 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     host,
     queueLimit: config.limits.queue,
     killSeconds: config.timeouts.killSeconds,
+    patience,
     onBug: (error, { id, repo }) => onBug(error, { job: id, repo }),
   });
-  const services = { git, repositories, jobs };
+  const tokens = openPlanTokens(config.stateDir);
+  const plans = createPlans({ git, repositories, tokens, patience });
+  const services = { git, repositories, jobs, plans };
   const authenticator = createAuthenticator(config, accessFile);
   const server = createHttpServer({
     services,

@@ -173,13 +173,20 @@ const limitSchema = z
       .max(100_000)
       .default(100)
       .describe('Operations, such as subscriptions, that may run on one GraphQL websocket.'),
+    fetch_retries: z
+      .int()
+      .min(0)
+      .max(100)
+      .default(3)
+      .describe('How often a fetch that the network failed is tried again; refusals never are.'),
   })
   .describe('Upper bounds.')
-  .transform(({ git_children, queue, output_chunk, output_bytes, ...sockets }) => ({
+  .transform(({ git_children, queue, output_chunk, output_bytes, fetch_retries, ...sockets }) => ({
     gitChildren: git_children,
     queue,
     outputChunkBytes: output_chunk,
     outputBytes: output_bytes,
+    fetchRetries: fetch_retries,
     sockets: sockets.sockets,
     clientSockets: sockets.client_sockets,
     socketOperations: sockets.socket_operations,
@@ -244,12 +251,21 @@ const timeoutSchema = z
       .describe(
         'Seconds of silence after which an answer that takes long, or a console, sends something, so that proxies do not drop the connection.',
       ),
+    fetch_retry: z
+      .number()
+      .positive()
+      .max(3600)
+      .default(1)
+      .describe(
+        'Seconds before a fetch is tried again; each next time twice as long, 60 at most. Up to as much again is added by chance.',
+      ),
   })
   .describe('How long to wait, in seconds.')
-  .transform(({ drain, kill, heartbeat }) => ({
+  .transform(({ drain, kill, heartbeat, fetch_retry }) => ({
     drainSeconds: drain,
     killSeconds: kill,
     heartbeatSeconds: heartbeat,
+    fetchRetrySeconds: fetch_retry,
   }));
 
 const gitHttpSchema = z

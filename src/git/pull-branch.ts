@@ -1,11 +1,12 @@
 import { realpath } from 'node:fs/promises';
 import { AppError } from '../error.ts';
 import { parseBranchName, type BranchName } from './branch-name.ts';
-import { readFetchedBranches } from './fetch-head.ts';
+import type { Fetched } from './fetched.ts';
 import { listSome } from './in-the-way.ts';
 import type { Oid } from './oid.ts';
-import type { PullDeps, PullOrder } from './pull-order.ts';
+import type { LookDeps, PullOrder } from './pull-order.ts';
 import { findRefs, listRemotes, type Ref } from './ref.ts';
+import { getCommitByHash } from './revision.ts';
 
 /** The branch, as it is here and on the remote. */
 export interface Branch {
@@ -16,6 +17,14 @@ export interface Branch {
   readonly upstream: string;
   readonly upstreamRef: string;
   /** The upstream's commit. */
+  readonly target: Oid;
+}
+
+/** Where a pull goes. */
+export interface Destination {
+  /** null when HEAD is to be detached at `target`. */
+  readonly branch: Branch | null;
+  /** The upstream's commit, or the one that was asked for. */
   readonly target: Oid;
 }
 
@@ -31,7 +40,7 @@ export interface Source {
  * @throws AppError NOT_FOUND when there is no remote, BAD_USER_INPUT; GitCommandError
  */
 export async function findSource(
-  deps: PullDeps,
+  deps: LookDeps,
   order: PullOrder,
   present: string | null,
 ): Promise<Source> {
@@ -59,14 +68,14 @@ export async function findSource(
 }
 
 /** `origin`, or the only remote there is. */
-async function findDefaultRemote(deps: PullDeps): Promise<string | null> {
+async function findDefaultRemote(deps: LookDeps): Promise<string | null> {
   const remotes = await listRemotes(deps.git, deps.repository, deps.signal);
   if (remotes.includes('origin')) return 'origin';
   return remotes.length === 1 ? (remotes[0] ?? null) : null;
 }
 
 async function findDefaultBranch(
-  deps: PullDeps,
+  deps: LookDeps,
   remote: string | null,
   present: string | null,
 ): Promise<BranchName | null> {
@@ -81,22 +90,37 @@ function wantsDefault(order: PullOrder): boolean {
 }
 
 /**
- * The branch that is wanted, now that it is known what the remote has; null when a hash alone is.
- * @throws AppError BAD_USER_INPUT when nothing says which; GitCommandError
+ * Finds what is wanted, now that it is known what the remote has.
+ * @throws AppError NOT_FOUND (no such branch or commit), BAD_USER_INPUT (nothing says which branch, an ambiguous hash); GitCommandError
  */
-export async function chooseBranch(
-  deps: PullDeps,
+export async function findDestination(
+  deps: LookDeps,
+  order: PullOrder,
+  source: Source,
+  fetched: Fetched,
+): Promise<Destination> {
+  const name = await chooseBranch(order, source, fetched);
+  const branch = name === null ? null : await findBranch(deps, source.remote, name, fetched);
+  if (order.hash !== null) {
+    const target = await getCommitByHash(deps.git, deps.repository, order.hash, deps.signal);
+    return { branch: null, target };
+  }
+  if (branch === null) throw new Error('a pull without a hash has a branch');
+  return { branch, target: branch.target };
+}
+
+/** null when a hash alone is wanted. */
+async function chooseBranch(
   order: PullOrder,
   { remote, branch }: Source,
+  fetched: Fetched,
 ): Promise<BranchName | null> {
   if (!wantsDefault(order)) return branch;
   const { preferredBranch } = order;
-  if (
-    preferredBranch !== undefined &&
-    (await readFetchedBranches(deps.repository)).has(preferredBranch) &&
-    (await findRef(deps, `refs/remotes/${remote}/${preferredBranch}`)) !== undefined
-  ) {
-    return preferredBranch;
+  if (preferredBranch !== undefined) {
+    const trackingRef = `refs/remotes/${remote}/${preferredBranch}`;
+    const found = await fetched.find(trackingRef, preferredBranch);
+    if (found?.isLeftover === false) return preferredBranch;
   }
   if (branch !== null) return branch;
   throw new AppError(
@@ -105,22 +129,25 @@ export async function chooseBranch(
   );
 }
 
-async function findRef(deps: PullDeps, name: string): Promise<Ref | undefined> {
+async function findRef(deps: LookDeps, name: string): Promise<Ref | undefined> {
   return (await findRefs(deps.git, deps.repository, [name], deps.signal)).get(name);
 }
 
-/**
- * Finds a branch's commits, here and on the remote that was just fetched.
- * @throws AppError NOT_FOUND; GitCommandError
- */
-export async function findBranch(
-  deps: PullDeps,
+async function findBranch(
+  deps: LookDeps,
   remote: string,
   name: BranchName,
+  fetched: Fetched,
 ): Promise<Branch> {
   const local = await findRef(deps, `refs/heads/${name}`);
   const upstreamRef = local?.upstream ?? `refs/remotes/${remote}/${name}`;
-  const upstream = await findRef(deps, upstreamRef);
+  const remoteName = (local?.remoteRef ?? name).replace(/^refs\/heads\//, '');
+  // The upstream of one that follows another branch of this repository is not fetched.
+  const own = local?.remote === '.' ? await findRef(deps, upstreamRef) : undefined;
+  const upstream =
+    local?.remote === '.'
+      ? own && { oid: own.oid, isLeftover: false }
+      : await fetched.find(upstreamRef, remoteName);
   if (upstream === undefined) {
     throw new AppError(
       'NOT_FOUND',
@@ -129,8 +156,7 @@ export async function findBranch(
         : `branch ${name} has no counterpart on ${remote} to pull from`,
     );
   }
-  const remoteName = (local?.remoteRef ?? name).replace(/^refs\/heads\//, '');
-  if (local?.remote !== '.' && !(await readFetchedBranches(deps.repository)).has(remoteName)) {
+  if (upstream.isLeftover) {
     throw new AppError(
       'NOT_FOUND',
       `${remote} has no branch ${remoteName} any more: what is here of it is a leftover, ` +
@@ -150,7 +176,7 @@ export async function findBranch(
  * git would move a branch under the feet of another working tree that has it checked out.
  * @throws AppError CONFLICT when one has; GitCommandError
  */
-export async function refuseIfElsewhere(deps: PullDeps, name: BranchName): Promise<void> {
+export async function refuseIfElsewhere(deps: LookDeps, name: BranchName): Promise<void> {
   const written = (await findRef(deps, `refs/heads/${name}`))?.workTree ?? null;
   if (written === null) return;
   // Also the path of one that was deleted without telling git, and of a bare repository.

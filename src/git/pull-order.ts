@@ -1,6 +1,8 @@
 import type { BranchName } from './branch-name.ts';
+import type { FetchPatience } from './fetch-retry.ts';
 import type { Git } from './git.ts';
 import type { AbbreviatedOid, Oid } from './oid.ts';
+import type { PlannedMove } from './pull-planned.ts';
 import type { Repository } from './repository.ts';
 import type { WorkingCopy } from './working-copy.ts';
 
@@ -21,14 +23,22 @@ export interface PullOrder {
   readonly strategy: PullStrategy;
   /** Where `reset` keeps what it discards: a ref that does not exist yet. */
   readonly savedRef: string;
+  /** What a plan said: go exactly there, or refuse when anything has moved since. */
+  readonly planned?: PlannedMove;
+}
+
+/** What is needed to look, and to change nothing. */
+export interface LookDeps {
+  readonly git: Git;
+  readonly repository: Repository;
+  readonly signal: AbortSignal;
 }
 
 /** What a pull works with. */
-export interface PullDeps {
-  readonly git: Git;
-  readonly repository: Repository;
+export interface PullDeps extends LookDeps {
   readonly workingCopy: WorkingCopy;
-  readonly signal: AbortSignal;
+  /** What to do when the network fails a fetch. */
+  readonly patience: FetchPatience;
   /** Told each step before it is taken, as one line for people. */
   readonly say: (line: string) => void;
   /** Told where HEAD stood before anything was changed. */

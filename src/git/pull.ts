@@ -1,121 +1,95 @@
-import { AppError } from '../error.ts';
+import { fetchPatiently } from './fetch-retry.ts';
+import { readFetched } from './fetched.ts';
 import type { Oid } from './oid.ts';
-import { readOperation } from './operation.ts';
-import { findOtherWorkTree } from './other-work-tree.ts';
-import {
-  chooseBranch,
-  findBranch,
-  findSource,
-  refuseIfElsewhere,
-  type Branch,
-} from './pull-branch.ts';
+import { findDestination, findSource, type Destination } from './pull-branch.ts';
+import { saveDiscarded } from './pull-discarded.ts';
 import { reconcile } from './pull-diverged.ts';
+import { chooseMove, type Move } from './pull-move.ts';
 import type { PullDeps, PullOrder, PullResult } from './pull-order.ts';
-import { refuseFilesInTheWay } from './pull-refusal.ts';
-import { resetToBranch, saveBeforeReset } from './pull-reset.ts';
-import { countDivergence, getCommitByHash } from './revision.ts';
-import { readStatus, type Status } from './status.ts';
+import { followPlan, resumePlan } from './pull-planned.ts';
+import { checkReady, findPresentCommit } from './pull-ready.ts';
+import { judgeMove } from './pull-verdict.ts';
+import type { Status } from './status.ts';
 
 export type { PullDeps, PullOrder, PullResult, PullStrategy } from './pull-order.ts';
 
 /**
  * Brings a working copy to a branch's upstream, or to a commit: checks, fetches, checks again, and only
  * then moves HEAD, index and working tree. What it refuses, it refuses before it touches any of them.
+ * All that it decides it decides as `planPull` does.
  * @throws AppError BAD_USER_INPUT (bare, no branch known), NOT_FOUND (no such remote, branch or commit),
- * CONFLICT (files in the way, a diverged branch, an unfinished merge, a working tree elsewhere); GitCommandError from git itself
+ * CONFLICT (files in the way, a diverged branch, an unfinished merge, a working tree elsewhere, a plan that
+ * does not hold any more); GitCommandError from git itself
  */
 export async function pull(deps: PullDeps, order: PullOrder): Promise<PullResult> {
   const present = await checkReady(deps);
   deps.onReady(present.head);
+  const { before, destination } =
+    order.planned === undefined
+      ? await fetchDestination(deps, order, present)
+      : await resumePlan(deps, order.planned, present);
+  const move = await chooseMove(deps, order, before, destination);
+  const { refusal, discarded } = await judgeMove(deps, before, move);
+  if (refusal !== null) throw refusal;
+  if (order.planned !== undefined) await followPlan(deps, order.planned);
+  if (discarded !== null) await saveDiscarded(deps, order, before.head, move.target, discarded);
+  const after = await carryOut(deps, before, move);
+  return { branch: move.branch?.name ?? null, before: before.head, after };
+}
+
+async function fetchDestination(
+  deps: PullDeps,
+  order: PullOrder,
+  present: Status,
+): Promise<{ before: Status; destination: Destination }> {
+  const commit = findPresentCommit(order, present);
+  if (commit !== null) return { before: present, destination: { branch: null, target: commit } };
   const source = await findSource(deps, order, present.branch);
-  deps.say(`fetch ${source.remote}`);
-  await deps.workingCopy.fetch(source.remote);
+  const { remote } = source;
+  deps.say(`fetch ${remote}`);
+  const fetch = async (): Promise<void> => {
+    await deps.workingCopy.fetch(remote);
+  };
+  await fetchPatiently(fetch, deps.patience, deps.signal, deps.say);
   // That may have taken minutes, in which somebody worked on.
   const before = await checkReady(deps);
-  const name = await chooseBranch(deps, order, source);
-  const branch = name === null ? null : await findBranch(deps, source.remote, name);
-  if (order.hash !== null) {
-    const commit = await getCommitByHash(deps.git, deps.repository, order.hash, deps.signal);
-    await moveToCommit(deps, order, before, commit);
-    return { branch: null, before: before.head, after: commit };
-  }
-  if (branch === null) throw new Error('a pull without a hash has a branch');
-  if (before.branch !== branch.name) await refuseIfElsewhere(deps, branch.name);
-  const after = await moveToBranch(deps, order, before, branch);
-  return { branch: branch.name, before: before.head, after };
+  return { before, destination: await findDestination(deps, order, source, readFetched(deps)) };
 }
 
-async function checkReady(deps: PullDeps): Promise<Status> {
-  if (deps.repository.workTree === null) {
-    throw new AppError('BAD_USER_INPUT', 'a bare repository has no working tree to pull into');
-  }
-  const operation = await readOperation(deps.repository);
-  if (operation !== null && operation !== 'BISECT') {
-    throw new AppError(
-      'CONFLICT',
-      `a ${operation.toLowerCase().replace('_', '-')} is in progress: finish or abort it first`,
-      { operation },
-    );
-  }
-  const elsewhere = await findOtherWorkTree(deps.git, deps.repository, deps.signal);
-  if (elsewhere !== null) {
-    throw new AppError(
-      'CONFLICT',
-      `core.worktree says that the working tree is ${elsewhere}: name that path in the configuration`,
-      { workTree: elsewhere },
-    );
-  }
-  return await readStatus(deps.git, deps.repository, deps.signal);
-}
-
-async function moveToCommit(
-  deps: PullDeps,
-  order: PullOrder,
-  before: Status,
-  commit: Oid,
-): Promise<void> {
-  if (before.branch === null && before.head === commit && order.strategy !== 'reset') {
-    deps.say(`already at ${commit}`);
-    return;
-  }
-  if (order.strategy === 'reset') {
-    await saveBeforeReset(deps, order, before, commit, []);
-    deps.say(`reset to ${commit}, detached`);
-    await deps.workingCopy.forceDetach(commit);
-    return;
-  }
-  await refuseFilesInTheWay(deps, before, commit);
-  deps.say(`checkout ${commit}, detached`);
-  await deps.workingCopy.detach(commit);
-}
-
-async function moveToBranch(
-  deps: PullDeps,
-  order: PullOrder,
-  before: Status,
-  branch: Branch,
-): Promise<Oid> {
-  const { name, local, target, upstream, upstreamRef } = branch;
-  const { ahead, behind } =
-    local === null
-      ? { ahead: 0, behind: 0 }
-      : await countDivergence(deps.git, deps.repository, local, target, deps.signal);
-  if (order.strategy === 'reset') return await resetToBranch(deps, order, before, branch, ahead);
-  if (ahead > 0 && behind > 0) {
-    return await reconcile(deps, order, before, branch, { ahead, behind });
-  }
-  const tip = ahead > 0 && local !== null ? local : target;
-  if (before.branch === name && before.head === tip) {
-    deps.say(`branch ${name} is up to date with ${upstream}`);
+/** Makes a move in whose way nothing stands, and gives where HEAD is after it. */
+async function carryOut(deps: PullDeps, before: Status, move: Move): Promise<Oid> {
+  const { kind, branch, target } = move;
+  const { say, workingCopy } = deps;
+  if (kind === 'MERGE' || kind === 'REBASE') return await reconcile(deps, before, move);
+  const tip = move.tip ?? target;
+  if (branch === null) {
+    if (kind === 'UP_TO_DATE') {
+      say(`already at ${tip}`);
+    } else if (kind === 'RESET') {
+      say(`reset to ${tip}, detached`);
+      await workingCopy.forceDetach(tip);
+    } else {
+      say(`checkout ${tip}, detached`);
+      await workingCopy.detach(tip);
+    }
     return tip;
   }
-  await refuseFilesInTheWay(deps, before, tip);
-  if (before.branch === name && before.head !== null) {
-    deps.say(`fast-forward ${name} to ${tip}`);
-    await deps.workingCopy.fastForward(tip);
+  const { name, local } = branch;
+  const newUpstream = local === null ? branch.upstreamRef : null;
+  if (kind === 'UP_TO_DATE') {
+    say(`branch ${name} is up to date with ${branch.upstream}`);
+  } else if (kind === 'FAST_FORWARD') {
+    say(`fast-forward ${name} to ${tip}`);
+    await workingCopy.fastForward(tip);
+  } else if (kind !== 'RESET') {
+    say(`checkout ${name} at ${tip}`);
+    await workingCopy.switchTo(name, tip, newUpstream);
+  } else if (before.branch === name && before.head !== null) {
+    say(`reset ${name} to ${tip}`);
+    await workingCopy.reset(tip);
   } else {
-    deps.say(`checkout ${name} at ${tip}`);
-    await deps.workingCopy.switchTo(name, tip, local === null ? upstreamRef : null);
+    say(`reset ${name} to ${tip} and check it out`);
+    await workingCopy.forceSwitchTo(name, tip, newUpstream);
   }
   return tip;
 }

@@ -69,7 +69,7 @@ export async function isReachable(
   commit: Oid,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const kept = ['refs/heads', 'refs/tags', 'refs/remotes', 'refs/gitagent'];
+  const kept = ['refs/heads', 'refs/tags', 'refs/remotes', 'refs/gitagent/saved'];
   const { stdout } = await git.run(
     repository,
     ['for-each-ref', '--count=1', `--contains=${commit}`, '--', ...kept],

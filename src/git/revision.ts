@@ -49,20 +49,67 @@ export interface Divergence {
 
 /**
  * Counts the commits that `ours` has and `theirs` has not (`ahead`), and the other way round.
+ * @param ours null stands for no commit at all
  * @throws GitCommandError
  */
 export async function countDivergence(
   git: Git,
   repository: Repository,
-  ours: Oid,
+  ours: Oid | null,
   theirs: Oid,
   signal: AbortSignal,
 ): Promise<Divergence> {
   const { stdout } = await git.run(
     repository,
-    ['rev-list', '--left-right', '--count', `${ours}...${theirs}`, '--'],
+    ['rev-list', '--left-right', '--count', ours === null ? theirs : `${ours}...${theirs}`, '--'],
     { intent: 'read', signal },
   );
   const [ahead = Number.NaN, behind = Number.NaN] = stdout.toString('utf8').split('\t').map(Number);
   return { ahead, behind };
+}
+
+/**
+ * Finds the best commit that both have in their history; null when there is none.
+ * @throws GitCommandError
+ */
+export async function findMergeBase(
+  git: Git,
+  repository: Repository,
+  ours: Oid,
+  theirs: Oid,
+  signal: AbortSignal,
+): Promise<Oid | null> {
+  const { stdout, exitCode } = await git.run(repository, ['merge-base', ours, theirs], {
+    intent: 'read',
+    signal,
+    exitCodes: [0, 1],
+  });
+  return exitCode === 1 ? null : oid(stdout.toString('utf8').trimEnd());
+}
+
+/**
+ * Lists the commits that `to` has in its history and `from` has not, newest first.
+ * @param from null stands for no commit at all
+ * @throws GitCommandError
+ */
+export async function listCommitsBetween(
+  git: Git,
+  repository: Repository,
+  range: { readonly from: Oid | null; readonly to: Oid },
+  page: { readonly skip: number; readonly limit: number },
+  signal: AbortSignal,
+): Promise<Oid[]> {
+  const { stdout } = await git.run(
+    repository,
+    [
+      'rev-list',
+      `--skip=${page.skip}`,
+      `--max-count=${page.limit}`,
+      range.to,
+      ...(range.from === null ? [] : [`^${range.from}`]),
+      '--',
+    ],
+    { intent: 'read', signal },
+  );
+  return stdout.toString('utf8').split('\n').filter(Boolean).map(oid);
 }

@@ -14,6 +14,11 @@ import type { Repository } from './repository.ts';
 export interface WorkingCopy {
   /** Brings the remote's refs as its refspecs say. Touches neither HEAD, index nor working tree. */
   fetch(remote: string): Promise<void>;
+  /**
+   * Brings what these refspecs say and nothing besides: no remote-tracking ref, tag or FETCH_HEAD is
+   * written, no housekeeping done.
+   */
+  fetchAside(remote: string, refspecs: readonly string[]): Promise<void>;
   /** Detaches HEAD at a commit. */
   detach(commit: Oid): Promise<void>;
   /** As `detach`, but discards what is not committed. */
@@ -91,6 +96,20 @@ export function openWorkingCopy(
     fetch: async (remote) => {
       const flags = ['--progress', '--no-recurse-submodules', '--end-of-options'];
       await run(async (simple) => await simple.fetch([...flags, remote]));
+    },
+    fetchAside: async (remote, refspecs) => {
+      const flags = [
+        '--no-write-fetch-head',
+        '--refmap=',
+        '--no-tags',
+        '--no-prune',
+        '--no-prune-tags',
+      ];
+      const quiet = ['--no-auto-maintenance', '--no-write-commit-graph', '--no-recurse-submodules'];
+      await run(
+        async (simple) =>
+          await simple.fetch([...flags, ...quiet, '--end-of-options', remote, ...refspecs]),
+      );
     },
     detach: async (commit) => {
       await checkout('--no-overwrite-ignore', '--detach', exactly(commit));

@@ -4,12 +4,16 @@ import { AppError } from '../error.ts';
 import { parseBranchName } from '../git/branch-name.ts';
 import { parseAbbreviatedOid } from '../git/oid.ts';
 import type { Job, JobRequest } from '../jobs/job.ts';
+import type { PlanRequest } from '../jobs/plans.ts';
+import type { ServedRepository } from '../jobs/repositories.ts';
 import { getCommand } from '../jobs/work.ts';
 import type { Services } from '../schema/context.ts';
 import type { Consoles } from './console.ts';
 import { createLateAnswer } from './late-answer.ts';
 import { sendLegacyJson } from './respond.ts';
 import { outcomeOf } from './rest-job.ts';
+import { readIdempotencyKey } from './idempotency-key.ts';
+import type { RequestArguments } from './request-arguments.ts';
 import type { Exchange, Route } from './rest-route.ts';
 
 /** The branch that a request means which names none, where there is one of this name. */
@@ -20,7 +24,7 @@ const CONSOLE_GRACE_MS = 5000;
 
 /** `POST /repo/NAME/pull` and `POST /repo/NAME/exec`. */
 export function pullRoutes(
-  { jobs, repositories }: Services,
+  { jobs, plans, repositories }: Services,
   consoles: Consoles,
   heartbeatSeconds: number,
 ): readonly Route[] {
@@ -33,23 +37,26 @@ export function pullRoutes(
         const { caller, params, args } = exchange;
         requireScope(caller, 'pull');
         const served = repositories.get(params[0] ?? '');
-        const command = args.get('command') ?? null;
-        if (command !== null) {
+        const token = args.get('plan_token');
+        const request =
+          token === undefined
+            ? readPullRequest(served, args)
+            : plans.resume(token, {
+                repo: served.name,
+                branch: args.get('git_branch'),
+                hash: readHash(args),
+                command: args.get('command'),
+              });
+        if (request.command !== null) {
           requireScope(caller, 'run');
-          getCommand(served, command);
+          getCommand(served, request.command);
         }
-        const branch = args.get('git_branch') ?? served.config.branch ?? null;
-        const hash = args.get('git_hash') ?? null;
         await start(exchange, {
-          repo: served.name,
+          ...request,
           kind: 'PULL',
           caller: caller.name,
           trigger: 'rest',
-          branch: branch === null ? null : parseBranchName(branch),
-          preferredBranch: ORIGINAL_DEFAULT_BRANCH,
-          hash: hash === null ? null : parseAbbreviatedOid(hash),
-          strategy: served.config.strategy,
-          command,
+          ...readIdempotency(exchange),
         });
       },
     },
@@ -71,13 +78,21 @@ export function pullRoutes(
           hash: null,
           strategy: null,
           command: name,
+          ...readIdempotency(exchange),
         });
       },
     },
   ];
 
   async function start(exchange: Exchange, order: JobRequest): Promise<void> {
-    const { request, response, args, caller, signal } = exchange;
+    const { request, response } = exchange;
+    const repeated = jobs.findRepeated(order);
+    if (repeated !== null) {
+      // A signature covers no header, so whoever heard a signed request could add the key to it.
+      exchange.refuseReplay();
+      await follow(exchange, repeated);
+      return;
+    }
     // Before the look for replays: two callers who ask for the same in the same second sign the same,
     // and the second must hear what it would without a password.
     if (jobs.isBusy(order.repo)) {
@@ -93,6 +108,12 @@ export function pullRoutes(
       sendLegacyJson(request, response, { err_msg: error.message, ret: 'failure' });
       return;
     }
+    await follow(exchange, job);
+  }
+
+  /** Answers as a pull does: at once, or when the job has ended. */
+  async function follow(exchange: Exchange, job: Job): Promise<void> {
+    const { request, response, args, caller, signal } = exchange;
     const location = { Location: `/jobs/${job.id}` };
     const delivered = consoles.follow(args.get('console_id') ?? '', caller, job.id);
     if ((args.get('block') ?? '0') === '0') {
@@ -110,4 +131,39 @@ export function pullRoutes(
     late.abort();
     answer.send(outcomeOf(done));
   }
+}
+
+/**
+ * What a request asks to pull, or to plan.
+ * @throws AppError BAD_USER_INPUT
+ */
+export function readPullRequest(
+  { name, config }: ServedRepository,
+  args: RequestArguments,
+): PlanRequest {
+  const branch = args.get('git_branch') ?? config.branch ?? null;
+  return {
+    repo: name,
+    branch: branch === null ? null : parseBranchName(branch),
+    preferredBranch: ORIGINAL_DEFAULT_BRANCH,
+    hash: readHash(args),
+    strategy: config.strategy,
+    command: args.get('command') ?? null,
+  };
+}
+
+function readHash(args: RequestArguments): string | null {
+  const hash = args.get('git_hash');
+  return hash === undefined ? null : parseAbbreviatedOid(hash);
+}
+
+/** Arguments that say how to ask or to answer, and not what. */
+const HOW = new Set(['block', 'console_id', 'password', 'sign', 'time']);
+
+function readIdempotency({ request, args }: Exchange): Pick<JobRequest, 'idempotency'> {
+  const key = readIdempotencyKey(request);
+  if (key === undefined) return {};
+  const names = new Set(args.all.map(([name]) => name).filter((name) => !HOW.has(name)));
+  const asked = Object.fromEntries(Array.from(names, (name) => [name, args.get(name)]));
+  return { idempotency: { key, asked } };
 }

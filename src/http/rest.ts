@@ -8,6 +8,7 @@ import { MAX_BODY_BYTES, readArguments } from './request-arguments.ts';
 import { authenticateRequest } from './request-caller.ts';
 import { sendProblem } from './respond.ts';
 import { jobRoutes } from './rest-job.ts';
+import { planRoutes } from './rest-plan.ts';
 import { pullRoutes } from './rest-pull.ts';
 import { rootRoute } from './rest-root.ts';
 import type { PublicRoute, Route } from './rest-route.ts';
@@ -34,6 +35,7 @@ export function createRestHandler(
     rootRoute,
     ...statusRoutes(services),
     ...pullRoutes(services, consoles, heartbeatSeconds),
+    ...planRoutes(services, heartbeatSeconds),
     ...jobRoutes(services, heartbeatSeconds),
     consoles.route,
   ];

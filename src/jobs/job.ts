@@ -1,6 +1,7 @@
 import type { Oid } from '../git/oid.ts';
 import type { Progress } from '../git/progress.ts';
 import type { PullStrategy } from '../git/pull.ts';
+import type { PlannedMove } from '../git/pull-planned.ts';
 
 export const JOB_KINDS = ['PULL', 'RUN', 'PUSH'] as const;
 /**
@@ -45,7 +46,20 @@ export interface JobRequest {
   readonly strategy: PullStrategy | null;
   /** The configured command's name. */
   readonly command: string | null;
+  /** What a plan said. Not in the journal: it only matters to begin. */
+  readonly planned?: PlannedMove;
+  readonly idempotency?: Idempotency;
 }
+
+/** What makes it safe to send a request again. */
+export interface Idempotency {
+  /** The caller's own name for the request; matches `IDEMPOTENCY_KEY`. */
+  readonly key: string;
+  /** What the request said, as JSON can say it, so that another one is not taken for it. */
+  readonly asked: object;
+}
+
+export const IDEMPOTENCY_KEY = /^[!-~](?:[ -~]{0,253}[!-~])?$/;
 
 /** One operation on a repository that takes its lock, remembered in the journal. */
 export interface Job extends JobRequest {

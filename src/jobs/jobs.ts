@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { AppError } from '../error.ts';
+import type { FetchPatience } from '../git/fetch-retry.ts';
 import type { Git } from '../git/git.ts';
 import { GitCommandError } from '../git/git-command-error.ts';
 import { redactUrls } from '../git/redact.ts';
 import { createWake, follow, type Wake } from './follow.ts';
+import { findRepeated } from './idempotency.ts';
 import { isFinished, type Job, type JobError, type JobRequest } from './job.ts';
 import type { JobFilter, Journal } from './journal.ts';
 import type { OutputChunk, OutputLog, OutputLogs } from './output-log.ts';
@@ -16,12 +18,18 @@ export type JobWork = (context: JobContext) => Promise<void>;
 
 export interface Jobs {
   /**
-   * Accepts a job: it is in the journal, and the repository is busy, when this returns.
+   * Accepts a job: it is in the journal, and the repository is busy, when this returns. For a request that
+   * is repeated with its idempotency key it gives the job that the first one started, as far as that is.
    * @throws AppError BUSY (another job holds the lock and `ifBusy` is REJECT, or the agent is stopping),
-   * LIMIT_EXCEEDED (too many wait), BAD_USER_INPUT (no such command), NOT_FOUND (no such repository)
+   * LIMIT_EXCEEDED (too many wait), BAD_USER_INPUT (no such command, the key of another request), NOT_FOUND (no such repository)
    * @param work what the job does; when left out, the pull or command that was asked for
    */
   submit(request: JobRequest, ifBusy: 'REJECT' | 'WAIT', work?: JobWork): Job;
+  /**
+   * The job that the same request started before; null when it has no idempotency key, or is the first.
+   * @throws AppError BAD_USER_INPUT when its key was another request's
+   */
+  findRepeated(request: JobRequest): Job | null;
   /** null when no job has this id. */
   find(id: string): Job | null;
   list(filter: JobFilter): Job[];
@@ -69,6 +77,8 @@ export interface JobsDeps {
   /** How many jobs may wait for one repository. */
   readonly queueLimit: number;
   readonly killSeconds: number;
+  /** What a pull does when the network fails its fetch. */
+  readonly patience: FetchPatience;
   /** Told what went wrong that no caller may see. */
   readonly onBug: (error: unknown, job: Job) => void;
 }
@@ -150,6 +160,7 @@ export function createJobs(deps: JobsDeps): Jobs {
         signal,
         host: deps.host,
         killSeconds: deps.killSeconds,
+        patience: deps.patience,
         update: (facts) => {
           update(entry, facts);
         },
@@ -193,6 +204,8 @@ export function createJobs(deps: JobsDeps): Jobs {
 
   const jobs: Jobs = {
     submit(request, ifBusy, doWork = workOnJob) {
+      const repeated = jobs.findRepeated(request);
+      if (repeated !== null) return repeated;
       const served = repositories.get(request.repo);
       const lock = lockOf(served.name);
       if (request.command !== null) getCommand(served, request.command);
@@ -227,6 +240,10 @@ export function createJobs(deps: JobsDeps): Jobs {
       return entry.job;
     },
 
+    findRepeated(request) {
+      const job = findRepeated(journal, request);
+      return job && (known(job.id) ?? job);
+    },
     find: (id) => known(id) ?? journal.find(id),
     list: (filter) => journal.list(filter).map((job) => known(job.id) ?? job),
 
@@ -401,7 +418,7 @@ function jobError(error: AppError): JobError {
 }
 
 /** What the caller may know of a failure; null when it is a bug of ours. */
-function describeFailure(error: unknown): JobError | null {
+export function describeFailure(error: unknown): JobError | null {
   if (error instanceof AppError) return jobError(error);
   if (!(error instanceof GitCommandError)) return null;
   return {

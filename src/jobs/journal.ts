@@ -4,6 +4,7 @@ import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { z } from 'zod';
 import { AppError } from '../error.ts';
 import { isOid } from '../git/oid.ts';
+import { digestRequest } from './idempotency.ts';
 import { JOB_KINDS, JOB_STATES, type Job, type JobState } from './job.ts';
 
 /** The jobs of this agent, on disk: what is in it was written before anybody was told. */
@@ -11,6 +12,8 @@ export interface Journal extends Disposable {
   /** Records a new job and gives it its sequence number. */
   insert(job: Omit<Job, 'sequence'>): Job;
   update(job: Job): void;
+  /** The job of this caller's request with this idempotency key, and what tells that from others. */
+  findByKey(caller: string, key: string): { readonly job: Job; readonly digest: string } | null;
   /** null when no job has this id. */
   find(id: string): Job | null;
   /** Newest first. */
@@ -73,6 +76,11 @@ const MIGRATIONS: readonly string[] = [
   create index if not exists job_by_state on job (state) where state in ('QUEUED', 'RUNNING');
   `,
   `create table removed_output (job text primary key) strict, without rowid;`,
+  `
+  alter table job add column idempotencyKey text;
+  alter table job add column requestDigest text;
+  create unique index job_by_key on job (caller, idempotencyKey) where idempotencyKey is not null;
+  `,
 ];
 
 const COLUMNS = [
@@ -108,9 +116,12 @@ export function openJournal(stateDir: string): Journal {
       { cause: error },
     );
   }
+  // What makes a request repeatable is written once; that two requests never share it, the index sees to.
+  const inserted = [...COLUMNS, 'idempotencyKey', 'requestDigest'];
   const insert = database.prepare(
-    `insert into job (${COLUMNS.join()}) values (${COLUMNS.map((name) => `:${name}`).join()})`,
+    `insert into job (${inserted.join()}) values (${inserted.map((name) => `:${name}`).join()})`,
   );
+  const findByKey = database.prepare('select * from job where caller = ? and idempotencyKey = ?');
   const update = database.prepare(
     `update job set ${COLUMNS.map((name) => `${name} = :${name}`).join()} where id = :id`,
   );
@@ -132,7 +143,11 @@ export function openJournal(stateDir: string): Journal {
   const isOutputRemoved = database.prepare('select 1 from removed_output where job = ?');
   return {
     insert(job) {
-      const { lastInsertRowid } = insert.run(columnsOf(job));
+      const { lastInsertRowid } = insert.run({
+        ...columnsOf(job),
+        idempotencyKey: job.idempotency?.key ?? null,
+        requestDigest: job.idempotency === undefined ? null : digestRequest(job),
+      });
       return { ...job, sequence: Number(lastInsertRowid) };
     },
     update(job) {
@@ -141,6 +156,10 @@ export function openJournal(stateDir: string): Journal {
     find(id) {
       const row = find.get(id);
       return row === undefined ? null : readRow(row);
+    },
+    findByKey(caller, key) {
+      const row = findByKey.get(caller, key);
+      return row === undefined ? null : { job: readRow(row), digest: String(row['requestDigest']) };
     },
     list(filter) {
       const { repo, repos, states, before, limit } = filter;

@@ -1,4 +1,5 @@
 import { parseBranchName } from '../git/branch-name.ts';
+import type { FetchPatience } from '../git/fetch-retry.ts';
 import type { Git } from '../git/git.ts';
 import { readHead } from '../git/head.ts';
 import { parseAbbreviatedOid } from '../git/oid.ts';
@@ -23,6 +24,7 @@ export interface JobContext {
   /** The environment that commands start from. */
   readonly host: Readonly<Record<string, string>>;
   readonly killSeconds: number;
+  readonly patience: FetchPatience;
   /** Changes what is known of the job and tells its subscribers. */
   readonly update: (facts: Partial<Job>) => void;
 }
@@ -97,6 +99,7 @@ async function workOnPull(context: JobContext): Promise<string | null> {
         repository: served.repository,
         workingCopy,
         signal,
+        patience: context.patience,
         say(line) {
           lines.flush();
           print(`${line}\n`);
@@ -113,6 +116,7 @@ async function workOnPull(context: JobContext): Promise<string | null> {
         hash: job.hash === null ? null : parseAbbreviatedOid(job.hash),
         strategy: job.strategy ?? strategy,
         savedRef: `refs/gitagent/saved/${job.id}`,
+        ...(job.planned !== undefined && { planned: job.planned }),
       },
     );
     context.update({ before: result.before, after: result.after, branch: result.branch });

@@ -60,6 +60,11 @@ export const CommitType = builder.loadableNodeRef('Commit', {
   },
 });
 
+export const CommitConnection = builder.connectionObject(
+  { type: CommitType, name: 'CommitConnection', nodeNullable: true },
+  { name: 'CommitEdge' },
+);
+
 CommitType.implement({
   description: 'A commit. Reading one costs no git child where its object is an ordinary one.',
   isTypeOf: (value) => typeof value === 'object' && value !== null && 'treeOid' in value,
@@ -107,8 +112,7 @@ CommitType.implement({
           return resolveArrayConnection({ args }, ids);
         },
       },
-      { name: 'CommitConnection' },
-      { name: 'CommitEdge' },
+      CommitConnection,
     ),
   }),
 });

@@ -8,6 +8,7 @@ import { readHead, type Head } from '../git/head.ts';
 import type { Oid } from '../git/oid.ts';
 import { readStatus, type Status } from '../git/status.ts';
 import type { Jobs } from '../jobs/jobs.ts';
+import type { Plans } from '../jobs/plans.ts';
 import type { Repositories, ServedRepository } from '../jobs/repositories.ts';
 
 /** What the schema's fields ask: one for the whole agent. */
@@ -15,6 +16,7 @@ export interface Services {
   readonly git: Git;
   readonly repositories: Repositories;
   readonly jobs: Jobs;
+  readonly plans: Plans;
 }
 
 /** Who runs an operation, and how. */

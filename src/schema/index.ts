@@ -4,6 +4,7 @@ import './repo.ts';
 import './job.ts';
 import './output.ts';
 import './pull.ts';
+import './plan.ts';
 import './viewer.ts';
 
 /** The whole schema. Importing it builds it, and does nothing else. */

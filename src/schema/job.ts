@@ -49,7 +49,7 @@ const ProgressType = builder.objectRef<Progress>('Progress').implement({
   }),
 });
 
-const JobErrorType = builder.objectRef<JobError>('JobError').implement({
+export const JobErrorType = builder.objectRef<JobError>('JobError').implement({
   description: 'Why a job did not succeed.',
   fields: (t) => ({
     code: t.exposeString('code', {

@@ -3,7 +3,7 @@ import { requireScope } from '../auth/caller.ts';
 import { parseBranchName } from '../git/branch-name.ts';
 import { parseAbbreviatedOid } from '../git/oid.ts';
 import type { PullStrategy } from '../git/pull.ts';
-import type { Job, JobRequest } from '../jobs/job.ts';
+import { IDEMPOTENCY_KEY, type Job, type JobRequest } from '../jobs/job.ts';
 import { builder } from './builder.ts';
 import { getReadable, type SchemaContext } from './context.ts';
 import { JobType, parseJobId } from './job.ts';
@@ -41,14 +41,24 @@ const ifBusy = {
   defaultValue: 'REJECT',
   description: 'When it is busy.',
 } as const;
+const idempotencyKey = {
+  validate: z.string().regex(IDEMPOTENCY_KEY, 'must be 1 to 255 printable ASCII characters'),
+  description:
+    'Makes it safe to send this again: a request of the same caller with the same key is given the job that the first has started, as long as that is remembered. With the same key and something else asked for it is refused.',
+} as const;
 const wait = {
   defaultValue: false,
   description: 'Answer when the job has ended, instead of when it was accepted.',
 } as const;
 
-const PullInput = builder.inputType('PullInput', {
-  description: 'What to pull.',
-  fields: (t) => ({
+type InputFields = PothosSchemaTypes.InputFieldBuilder<
+  typeof builder.$inferSchemaTypes,
+  'InputObject'
+>;
+
+/** What is pulled, or planned. */
+export function planArguments(t: InputFields) {
+  return {
     repo: t.string({ required: true, validate: name, description: "The repository's name." }),
     branch: t.string({
       description:
@@ -63,6 +73,19 @@ const PullInput = builder.inputType('PullInput', {
       type: PullStrategyType,
       description: "When left out: the configuration's, which is FF_ONLY unless it says otherwise.",
     }),
+  };
+}
+
+const PullInput = builder.inputType('PullInput', {
+  description: 'What to pull.',
+  fields: (t) => ({
+    ...planArguments(t),
+    planToken: t.string({
+      validate: z.string().min(1).max(16_384),
+      description:
+        'The `token` of a plan: the pull goes exactly where that said, whatever the remote has by now, or its job fails with `CONFLICT` because HEAD, what is staged or the branch has moved since. branch, hash, strategy and command are then those of the plan, and may be left out.',
+    }),
+    idempotencyKey: t.string(idempotencyKey),
     ifBusy: t.field(ifBusy),
     wait: t.boolean(wait),
   }),
@@ -77,6 +100,7 @@ const RunInput = builder.inputType('RunInput', {
       validate: name,
       description: "The configured command's name.",
     }),
+    idempotencyKey: t.string(idempotencyKey),
     ifBusy: t.field(ifBusy),
     wait: t.boolean(wait),
   }),
@@ -105,19 +129,29 @@ const RunPayload = payload('RunPayload', 'What `run` answers.');
 const CancelPayload = payload('CancelPayload', 'What `cancel` answers.');
 
 interface Options {
+  readonly idempotencyKey?: string | null | undefined;
   readonly ifBusy?: 'REJECT' | 'WAIT' | null | undefined;
   readonly wait?: boolean | null | undefined;
 }
 
 async function submit(
   context: SchemaContext,
-  request: Pick<JobRequest, 'repo' | 'kind' | 'branch' | 'hash' | 'strategy' | 'command'>,
-  { ifBusy, wait }: Options,
+  request: Pick<
+    JobRequest,
+    'repo' | 'kind' | 'branch' | 'hash' | 'strategy' | 'command' | 'planned'
+  >,
+  asked: object,
+  { ifBusy, wait, idempotencyKey: key }: Options,
 ): Promise<{ job: Job }> {
   if (request.kind === 'PULL') requireScope(context.caller, 'pull');
   if (request.command !== null) requireScope(context.caller, 'run');
   const accepted = context.jobs.submit(
-    { ...request, caller: context.caller.name, trigger: 'graphql' },
+    {
+      ...request,
+      caller: context.caller.name,
+      trigger: 'graphql',
+      ...(key != null && { idempotency: { key, asked } }),
+    },
     ifBusy ?? 'REJECT',
   );
   if (wait !== true) return { job: accepted };
@@ -134,16 +168,22 @@ builder.mutationFields((t) => ({
     args: { input: t.arg({ type: PullInput, required: true, description: 'What to pull.' }) },
     resolve: async (_root, { input }, context) => {
       const { config } = getReadable(context, input.repo);
+      const { ifBusy: _how, wait: _when, idempotencyKey: _key, ...asked } = input;
+      const hash = input.hash == null ? null : parseAbbreviatedOid(input.hash);
+      if (input.planToken != null) {
+        const planned = context.plans.resume(input.planToken, { ...input, hash });
+        return await submit(context, { ...planned, kind: 'PULL' }, asked, input);
+      }
       const branch = input.branch ?? config.branch ?? null;
       const request = {
         repo: input.repo,
         kind: 'PULL' as const,
         branch: branch === null ? null : parseBranchName(branch),
-        hash: input.hash == null ? null : parseAbbreviatedOid(input.hash),
+        hash,
         strategy: input.strategy ?? config.strategy,
         command: input.command ?? null,
       };
-      return await submit(context, request, input);
+      return await submit(context, request, asked, input);
     },
   }),
   run: t.field({
@@ -161,7 +201,7 @@ builder.mutationFields((t) => ({
         hash: null,
         strategy: null,
       } as const;
-      return await submit(context, request, input);
+      return await submit(context, request, { repo, command }, input);
     },
   }),
   cancel: t.field({

@@ -47,7 +47,7 @@ const UpstreamType = builder.objectRef<Upstream>('Upstream').implement({
   }),
 });
 
-const CommandType = builder.objectRef<CommandConfig>('Command').implement({
+export const CommandType = builder.objectRef<CommandConfig>('Command').implement({
   description: 'A command that the configuration names for a repository.',
   fields: (t) => ({
     name: t.exposeString('name', { description: 'What `pull` and `run` take as `command`.' }),

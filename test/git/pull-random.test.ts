@@ -16,6 +16,8 @@ import {
   type FileContent,
   type TreeState,
 } from '../support/git-fixture.ts';
+import type { PullPlan } from '../../src/git/pull-plan.ts';
+import type { PullResult } from '../../src/git/pull.ts';
 import { createScene, SAVED, type Scene } from './pull-scene.ts';
 
 const ROUNDS = Number(process.env['GITAGENT_RANDOM_ROUNDS'] ?? 12);
@@ -134,6 +136,33 @@ async function workTreeEntries(dir: string, state: TreeState): Promise<Set<strin
   return found;
 }
 
+/** What a plan keeps for an hour. */
+async function forgetPlans(copy: string): Promise<void> {
+  const refs = await git(copy, 'for-each-ref', '--format=delete %(refname)', 'refs/gitagent/plan');
+  await runGit(copy, ['update-ref', '--stdin'], { input: `${refs}\n` });
+}
+
+/** The pull did what the plan said; except for what git itself refuses, which no plan can know. */
+function assertAgreement(plan: PullPlan, outcome: unknown, log: readonly string[]): void {
+  const told = [`planned: ${JSON.stringify(plan.move)} ${String(plan.refusal)}`, ...log].join('\n');
+  if (outcome instanceof GitCommandError) return;
+  if (outcome instanceof AppError) {
+    assert.ok(plan.refusal instanceof AppError, told);
+    assert.deepEqual(
+      [plan.refusal.code, plan.refusal.message, plan.refusal.detail],
+      [outcome.code, outcome.message, outcome.detail],
+      told,
+    );
+    return;
+  }
+  const { before, after, branch } = outcome as PullResult;
+  assert.equal(plan.refusal, null, told);
+  assert.equal(plan.head.oid, before, told);
+  assert.equal(plan.goal?.branch?.name ?? null, branch, told);
+  const { tip = null } = plan.move ?? {};
+  if (tip !== null) assert.equal(after, tip, told);
+}
+
 async function round(scene: Scene, random: Random): Promise<string[]> {
   const { copy } = scene;
   const log: string[] = [];
@@ -159,7 +188,15 @@ async function round(scene: Scene, random: Random): Promise<string[]> {
   const strategy = random.pick(STRATEGIES);
   const order = { strategy, ...random.pick([{}, { branch: 'side' }, { hash: scene.first }]) };
   log.push(JSON.stringify(order), before.head.trim(), ...[...written].map((each) => `had ${each}`));
-  const outcome = await scene.pull(order).catch((error: unknown) => error);
+  const plan = await scene.plan(order);
+  const { refs: _plans, ...planned } = await treeState(copy);
+  const { refs: _before, ...unplanned } = before;
+  assert.deepEqual(planned, unplanned, ['the plan has touched something', ...log].join('\n'));
+  await forgetPlans(copy);
+  // Half of them by the plan's own token, which asks no remote.
+  const given = plan.goal !== null && random.below(2) === 0 ? { planned: plan.goal.planned } : {};
+  const outcome = await scene.pull({ ...order, ...given }).catch((error: unknown) => error);
+  assertAgreement(plan, outcome, log);
   log.push(outcome instanceof Error ? String(outcome) : 'pulled');
   const after = await treeState(copy);
 

@@ -1,5 +1,6 @@
 /** An origin, a working copy of it, and pulls as a job does them. */
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -9,6 +10,8 @@ import type { Git } from '../../src/git/git.ts';
 import { GitCommandError } from '../../src/git/git-command-error.ts';
 import { parseAbbreviatedOid, type Oid } from '../../src/git/oid.ts';
 import { pull, type PullOrder, type PullResult, type PullStrategy } from '../../src/git/pull.ts';
+import { planPull, type PullPlan } from '../../src/git/pull-plan.ts';
+import type { PlannedMove } from '../../src/git/pull-planned.ts';
 import { openRepository } from '../../src/git/repository.ts';
 import { openWorkingCopy } from '../../src/git/working-copy.ts';
 import { openDoor, untilDone } from '../support/git-door.ts';
@@ -33,6 +36,9 @@ export interface Order {
   readonly strategy?: PullStrategy;
   readonly signal?: AbortSignal;
   readonly savedRef?: string;
+  readonly planned?: PlannedMove;
+  /** What a request of the REST interface prefers. */
+  readonly preferredBranch?: string;
 }
 
 export interface Pulled extends PullResult {
@@ -58,6 +64,7 @@ export interface Scene extends AsyncDisposable {
   /** Reads a file of the working copy. */
   readonly read: (name: string) => Promise<string>;
   readonly pull: (order?: Order) => Promise<Pulled>;
+  readonly plan: (order?: Order) => Promise<PullPlan>;
   /** Asserts that a pull is refused and that HEAD, index, working tree and branches are as before. */
   readonly refuse: (code: ErrorCode, message: RegExp, order?: Order) => Promise<AppError>;
   /** Asserts that git itself fails, and that HEAD, working tree and branches are as before. */
@@ -117,10 +124,35 @@ async function createTemplate(
   return { dir, first };
 }
 
-type WorkingCopyScene = Pick<Scene, 'commitHere' | 'write' | 'read' | 'pull' | 'refuse' | 'fail'>;
+type WorkingCopyScene = Pick<
+  Scene,
+  'commitHere' | 'write' | 'read' | 'pull' | 'plan' | 'refuse' | 'fail'
+>;
 
 /** The same ways for another working copy. */
 export function openScene(door: Git, copy: string): WorkingCopyScene {
+  const parseOrder = (order: Order): PullOrder => ({
+    branch: order.branch === undefined ? null : parseBranchName(order.branch),
+    ...(order.preferredBranch !== undefined && {
+      preferredBranch: parseBranchName(order.preferredBranch),
+    }),
+    hash: order.hash === undefined ? null : parseAbbreviatedOid(order.hash),
+    strategy: order.strategy ?? 'ff-only',
+    savedRef: order.savedRef ?? SAVED,
+    ...(order.planned !== undefined && { planned: order.planned }),
+  });
+  const planHere = async (order: Order = {}): Promise<PullPlan> => {
+    const repository = await openRepository(copy);
+    const { signal = untilDone } = order;
+    const quiet = { say: () => undefined, onReady: () => undefined };
+    const workingCopy = openWorkingCopy(door, repository, { signal, onOutput: () => undefined });
+    const patience = { retries: 0, firstDelayMs: 1 };
+    return await planPull(
+      { git: door, repository, workingCopy, signal, patience, ...quiet },
+      parseOrder(order),
+      randomUUID().replaceAll('-', ''),
+    );
+  };
   const pullHere = async (order: Order = {}): Promise<Pulled> => {
     const repository = await openRepository(copy);
     const output: Buffer[] = [];
@@ -130,12 +162,6 @@ export function openScene(door: Git, copy: string): WorkingCopyScene {
       output.push(bytes);
     };
     const workingCopy = openWorkingCopy(door, repository, { signal, onOutput });
-    const parsed: PullOrder = {
-      branch: order.branch === undefined ? null : parseBranchName(order.branch),
-      hash: order.hash === undefined ? null : parseAbbreviatedOid(order.hash),
-      strategy: order.strategy ?? 'ff-only',
-      savedRef: order.savedRef ?? SAVED,
-    };
     const ready: (Oid | null)[] = [];
     const result = await pull(
       {
@@ -143,10 +169,11 @@ export function openScene(door: Git, copy: string): WorkingCopyScene {
         repository,
         workingCopy,
         signal,
+        patience: { retries: 0, firstDelayMs: 1 },
         say: (line) => said.push(line),
         onReady: (before) => ready.push(before),
       },
-      parsed,
+      parseOrder(order),
     );
     // What it says it did is what it did.
     assert.deepEqual(ready, [result.before]);
@@ -172,6 +199,7 @@ export function openScene(door: Git, copy: string): WorkingCopyScene {
     },
     read: async (name) => await readFile(join(copy, name), 'utf8'),
     pull: pullHere,
+    plan: planHere,
     refuse: async (code, message, order) => {
       const before = await treeState(copy);
       const error = await rejection(pullHere(order));

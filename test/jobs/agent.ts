@@ -86,6 +86,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     host,
     queueLimit: options.queueLimit ?? 100,
     killSeconds: options.killSeconds ?? 2,
+    patience: { retries: 0, firstDelayMs: 1 },
     onBug: (error) => bugs.push(error),
   });
   const follow = async (id: string, onText: (all: string) => boolean): Promise<string> => {

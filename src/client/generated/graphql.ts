@@ -68,8 +68,12 @@ export type PullInput = {
   command?: string | null | undefined;
   /** A commit to detach HEAD at, full or abbreviated, instead of the branch's tip. It must exist once the remote has been fetched. */
   hash?: string | null | undefined;
+  /** Makes it safe to send this again: a request of the same caller with the same key is given the job that the first has started, as long as that is remembered. With the same key and something else asked for it is refused. */
+  idempotencyKey?: string | null | undefined;
   /** When it is busy. */
   ifBusy?: IfBusy | null | undefined;
+  /** The `token` of a plan: the pull goes exactly where that said, whatever the remote has by now, or its job fails with `CONFLICT` because HEAD, what is staged or the branch has moved since. branch, hash, strategy and command are then those of the plan, and may be left out. */
+  planToken?: string | null | undefined;
   /** The repository's name. */
   repo: string;
   /** When left out: the configuration's, which is FF_ONLY unless it says otherwise. */
@@ -108,6 +112,8 @@ export type RepoOperation =
 export type RunInput = {
   /** The configured command's name. */
   command: string;
+  /** Makes it safe to send this again: a request of the same caller with the same key is given the job that the first has started, as long as that is remembered. With the same key and something else asked for it is refused. */
+  idempotencyKey?: string | null | undefined;
   /** When it is busy. */
   ifBusy?: IfBusy | null | undefined;
   /** The repository's name. */
