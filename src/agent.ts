@@ -9,7 +9,9 @@ import { createHttpServer } from './http/server.ts';
 import { openJournal } from './jobs/journal.ts';
 import { createJobs } from './jobs/jobs.ts';
 import { createOutputLogs } from './jobs/output-log.ts';
+import { recoverJobs } from './jobs/recovery.ts';
 import { openRepositories } from './jobs/repositories.ts';
+import type { Job } from './jobs/job.ts';
 import type { Log } from './log.ts';
 
 /** A running agent. */
@@ -51,15 +53,29 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     config.accessfile === undefined ? null : await readAccessFile(config.accessfile);
   const git = createGit({ host, maxChildren: config.limits.gitChildren });
   const journal = openJournal(config.stateDir);
+  if (journal.brokenFile !== null) {
+    log.error(
+      { file: journal.brokenFile },
+      'the journal could not be read: put aside, new one begun',
+    );
+  }
+  const outputs = createOutputLogs(config.stateDir, config.limits.outputChunkBytes);
+  const onJobBug = (error: unknown, { id, repo }: Job): void => {
+    onBug(error, { job: id, repo });
+  };
+  const common = { git, repositories, journal, outputs, onBug: onJobBug };
+  await recoverJobs({
+    ...common,
+    killSeconds: config.timeouts.killSeconds,
+    onRecovered: ({ id, repo, error }, steps) => {
+      log.warn({ job: id, repo, steps }, `interrupted: ${error?.message}`);
+    },
+  });
   const jobs = createJobs({
-    git,
-    repositories,
-    journal,
-    outputs: createOutputLogs(config.stateDir, config.limits.outputChunkBytes),
+    ...common,
     host,
     queueLimit: config.limits.queue,
-    killSeconds: config.timeouts.killSeconds,
-    onBug: (error, { id, repo }) => onBug(error, { job: id, repo }),
+    timeouts: config.timeouts,
   });
   const services = { git, repositories, jobs };
   const authenticator = createAuthenticator(config, accessFile);

@@ -169,12 +169,46 @@ const timeoutSchema = z
       .describe(
         'Seconds of silence after which an answer that takes long, or a console, sends something, so that proxies do not drop the connection.',
       ),
+    fetch: z
+      .number()
+      .positive()
+      .max(longestSeconds)
+      .default(1800)
+      .describe('Seconds a fetch may take before it is ended.'),
+    checkout: z
+      .number()
+      .positive()
+      .max(longestSeconds)
+      .default(1800)
+      .describe(
+        'Seconds that moving a working copy may take, hooks and filters included, before it is ended and undone.',
+      ),
+    command: z
+      .number()
+      .positive()
+      .max(longestSeconds)
+      .exactOptional()
+      .describe(
+        'Seconds a command may run that has no "timeout" of its own; no limit when left out.',
+      ),
+    idle: z
+      .number()
+      .positive()
+      .max(longestSeconds)
+      .exactOptional()
+      .describe(
+        'Seconds without any output after which git or a command is ended; no limit when left out.',
+      ),
   })
   .describe('How long to wait, in seconds.')
-  .transform(({ drain, kill, heartbeat }) => ({
+  .transform(({ drain, kill, heartbeat, fetch, checkout, command, idle }) => ({
     drainSeconds: drain,
     killSeconds: kill,
     heartbeatSeconds: heartbeat,
+    fetchSeconds: fetch,
+    checkoutSeconds: checkout,
+    ...(command !== undefined && { commandSeconds: command }),
+    ...(idle !== undefined && { idleSeconds: idle }),
   }));
 
 const gitHttpSchema = z

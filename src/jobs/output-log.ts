@@ -41,6 +41,8 @@ export interface OutputLogs {
   create(jobId: string): OutputLog;
   /** Opens a finished job's; empty when nothing was printed or it is not kept any more. */
   open(jobId: string): Promise<OutputLog>;
+  /** Adds lines below the output of a job whose agent died. Nobody may follow it yet. */
+  amend(jobId: string, text: string): Promise<void>;
 }
 
 /** Most readers are at the end of a log that grows. What they read is kept in memory, and decoded once. */
@@ -55,6 +57,18 @@ export function createOutputLogs(stateDir: string, maxChunkBytes: number): Outpu
   const pathOf = (jobId: string): string => join(folder, `${jobId}.log`);
   return {
     create: (jobId) => createLiveLog(folder, pathOf(jobId), maxChunkBytes),
+    async amend(jobId, text) {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      const file = await open(pathOf(jobId), 'a+', 0o600);
+      try {
+        const { size } = await file.stat();
+        const { buffer } = await file.read(Buffer.alloc(1), 0, 1, Math.max(0, size - 1));
+        const lead = size === 0 || buffer[0] === 0x0a ? '' : '\n';
+        await file.appendFile(`${lead}${text}`);
+      } finally {
+        await file.close();
+      }
+    },
     async open(jobId) {
       const path = pathOf(jobId);
       const size = await stat(path).then(
