@@ -120,6 +120,8 @@ async function listUnlike(
       return has === null || isCommit(has) ? [] : [`${has.mode} ${has.oid} 0\t${each.path}`];
     });
     await run(['update-index', '-z', '--index-info'], { indexFile, stdin: nulEnded(entries) });
+    // git diff-files tells of every file whose times the index does not know; this looks into them first.
+    await run(['update-index', '-q', '--refresh'], { indexFile, exitCodes: [0, 1] });
     const { stdout } = await run(['diff-files', '-z', '--name-only', '--no-ext-diff'], {
       indexFile,
     });

@@ -113,7 +113,7 @@ export function openJournal(stateDir: string): Journal {
   let brokenFile: string | null = null;
   let database: DatabaseSync;
   try {
-    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    makeFolder(stateDir);
     const file = join(stateDir, 'journal.sqlite');
     try {
       database = openDatabase(file);
@@ -132,6 +132,15 @@ export function openJournal(stateDir: string): Journal {
     );
   }
   return createJournal(database, brokenFile);
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch {
+    // `recursive` says ENOENT whatever is wrong, such as a read-only disk.
+    mkdirSync(folder, { mode: 0o700 });
+  }
 }
 
 function openDatabase(file: string): DatabaseSync {

@@ -101,22 +101,39 @@ async function createScene(
 
 const NEXT = { a: 'two\n', 'm.gated': 'two\n', z: 'two\n', gone: null, 'new/file': 'two\n' };
 
-/** Pulls until the filter holds git in the middle of the working tree, and kills the agent. */
+/**
+ * Starts something, and kills the agent when the filter holds git in the middle of the working tree.
+ * @param who `all`: as when the machine dies, so that git cannot put its lock away
+ */
 async function killHalfWay(
   scene: Scene,
   start: (agent: AgentProcess) => Promise<string>,
+  who: 'agent' | 'all' = 'agent',
 ): Promise<string> {
   await using agent = await scene.start(true);
   await writeFile(scene.fixture.path('hold'), '');
   const id = await start(agent);
   await until(async () => await exists(scene.fixture.path('held')), 'git is in the middle');
   await agent.kill();
+  if (who === 'all') {
+    for (const { pid } of processesOf(scene.home)) process.kill(pid, 'SIGKILL');
+    await until(() => processesOf(scene.home).length === 0, 'all is gone');
+  }
+  // From now on the filter lets everybody pass but who waits in it already.
+  await rm(scene.fixture.path('hold'));
   return id;
 }
 
-for (const strategy of ['ff-only', 'merge', 'rebase', 'reset'] as const) {
+for (const [strategy, who] of [
+  ['ff-only', 'agent'],
+  ['ff-only', 'all'],
+  ['merge', 'all'],
+  ['rebase', 'agent'],
+  ['rebase', 'all'],
+  ['reset', 'all'],
+] as const) {
   test(
-    `a ${strategy} that the agent died in is brought to one of its ends, and work that is not committed is kept`,
+    `a ${strategy} that the ${who === 'all' ? 'machine' : 'agent'} died in is brought to one of its ends, and work that is not committed is kept`,
     onLinux,
     async () => {
       await using scene = await createScene({ strategy });
@@ -133,13 +150,10 @@ for (const strategy of ['ff-only', 'merge', 'rebase', 'reset'] as const) {
       const id = await killHalfWay(
         scene,
         async (agent) => await scene.submit(agent, '/repo/site/pull'),
+        who,
       );
       assert.ok(await exists(join(copy, '.git/index.lock')), 'git holds the lock');
-      const left = processesOf(scene.home);
-      assert.ok(left.length > 0, 'git is still there');
-      // The gate stays shut for git; only what recovers may pass.
-      const { fixture } = scene;
-      await rm(fixture.path('hold'));
+      assert.equal(processesOf(scene.home).length > 0, who === 'agent');
       await using agent = await scene.start();
       const job = await scene.job(agent, id);
       assert.equal(job['state'], 'INTERRUPTED');
@@ -166,9 +180,10 @@ for (const strategy of ['ff-only', 'merge', 'rebase', 'reset'] as const) {
       const output = await scene.output(agent, id);
       assert.match(
         output,
-        /gitagent: ended group \d+ \(.*git.*\), which the dead agent had left running\n/,
+        who === 'agent'
+          ? /gitagent: ended group \d+ \(.*git.*\), which the dead agent had left running\n/
+          : /gitagent: removed .*index\.lock, which the job had left\n/,
       );
-      assert.match(output, /gitagent: removed .*index\.lock, which the job had left\n/);
       assert.match(log, /"level":"warn".*interrupted: the agent ended/);
       const next = await scene.ended(agent, await scene.submit(agent, '/repo/site/pull'));
       assert.equal(next['state'], 'SUCCEEDED', String(next['err_msg']));
@@ -183,7 +198,6 @@ test('a switch to another branch that the agent died in is undone', onLinux, asy
     scene,
     async (agent) => await scene.submit(agent, '/repo/site/pull', { git_branch: 'topic' }),
   );
-  await writeFile(scene.fixture.path('go'), '');
   await using agent = await scene.start();
   assert.equal((await scene.job(agent, id))['state'], 'INTERRUPTED');
   assert.equal(await git(scene.copy, 'status', '--porcelain', '--branch'), '## main...origin/main');
@@ -214,7 +228,6 @@ test('a push into the checked-out branch that the agent died in is undone', onLi
     }, 'the push is a job');
     return id;
   });
-  await writeFile(scene.fixture.path('go'), '');
   await using agent = await scene.start();
   const job = await scene.job(agent, id);
   assert.equal(job['state'], 'INTERRUPTED');
@@ -298,13 +311,13 @@ test('a lock that may be another’s stays, and the log and the job say so', onL
   const id = await killHalfWay(
     scene,
     async (agent) => await scene.submit(agent, '/repo/site/pull'),
+    'all',
   );
   const theirs = spawn('git', ['cat-file', '--batch'], {
     cwd: copy,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
   await once(theirs, 'spawn');
-  await writeFile(scene.fixture.path('go'), '');
   await using agent = await scene.start();
   theirs.stdin.end();
   const job = await scene.job(agent, id);

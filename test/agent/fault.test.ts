@@ -102,10 +102,11 @@ test('a full disk under the repository fails the pull and leaves the working cop
 });
 
 test('a state folder on a read-only disk keeps the agent from starting, with the reason', async (t) => {
-  await using folder = await createFixture();
+  const folder = await createFixture();
   const small = folder.path('small');
-  t.after(() => {
+  t.after(async () => {
     unmount(small);
+    await folder[Symbol.asyncDispose]();
   });
   if (!(await mountSmall(t, small, 1))) return;
   execFileSync('mount', ['-o', 'remount,ro', small], { stdio: 'pipe' });
@@ -120,7 +121,6 @@ test('a state folder on a read-only disk keeps the agent from starting, with the
     assert.match(error.stderr, /^gitagent: .*small\/state is read-only: make it writable$/m);
     return true;
   });
-  unmount(small);
 });
 
 test('a repository on a read-only disk is read, and refuses pulls with git’s reason', async (t) => {
