@@ -90,6 +90,7 @@ async function createScene(
       await until(
         async () => !['QUEUED', 'RUNNING'].includes(String((await job(agent, id))['state'])),
         'the job ends',
+        60_000,
       );
       return await job(agent, id);
     },
@@ -97,6 +98,14 @@ async function createScene(
       await fixture[Symbol.asyncDispose]();
     },
   };
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has just ended by itself.
+  }
 }
 
 const NEXT = { a: 'two\n', 'm.gated': 'two\n', z: 'two\n', gone: null, 'new/file': 'two\n' };
@@ -116,8 +125,11 @@ async function killHalfWay(
   await until(async () => await exists(scene.fixture.path('held')), 'git is in the middle');
   await agent.kill();
   if (who === 'all') {
-    for (const { pid } of processesOf(scene.home)) process.kill(pid, 'SIGKILL');
-    await until(() => processesOf(scene.home).length === 0, 'all is gone');
+    await until(() => {
+      const left = processesOf(scene.home);
+      for (const { pid } of left) kill(pid);
+      return left.length === 0;
+    }, 'all is gone');
   }
   // From now on the filter lets everybody pass but who waits in it already.
   await rm(scene.fixture.path('hold'));
