@@ -73,7 +73,8 @@ test('a move that takes too long is ended and undone', onLinux, async () => {
     repos: { repo: { path: copy } },
     timeouts: { checkoutSeconds: 1 },
   });
-  const job = await agent.ended(agent.submit({ kind: 'PULL' }).id);
+  const { id } = agent.submit({ kind: 'PULL' });
+  const job = await agent.jobs.wait(id, AbortSignal.timeout(60_000));
   assert.equal(job.error?.message, 'git merge was ended after 1 seconds: raise timeouts.checkout');
   assert.equal(await git(copy, 'rev-parse', 'HEAD'), before);
   assert.equal(await git(copy, 'status', '--porcelain'), '?? notes');
