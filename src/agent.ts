@@ -12,7 +12,9 @@ import { openPlanTokens } from './jobs/plan-token.ts';
 import { createPlans } from './jobs/plans.ts';
 import { createOutputLogs } from './jobs/output-log.ts';
 import { createRetention } from './jobs/retention.ts';
+import { recoverJobs } from './jobs/recovery.ts';
 import { openRepositories } from './jobs/repositories.ts';
+import type { Job } from './jobs/job.ts';
 import type { Log } from './log.ts';
 
 /** A running agent. */
@@ -54,6 +56,12 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     config.accessfile === undefined ? null : await readAccessFile(config.accessfile);
   const git = createGit({ host, maxChildren: config.limits.gitChildren });
   const journal = openJournal(config.stateDir);
+  if (journal.brokenFile !== null) {
+    log.error(
+      { file: journal.brokenFile },
+      'the journal could not be read: put aside, new one begun',
+    );
+  }
   const outputs = createOutputLogs(
     config.stateDir,
     config.limits.outputChunkBytes,
@@ -63,19 +71,26 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     retries: config.limits.fetchRetries,
     firstDelayMs: config.timeouts.fetchRetrySeconds * 1000,
   };
+  const onJobBug = (error: unknown, { id, repo }: Job): void => {
+    onBug(error, { job: id, repo });
+  };
+  const common = { git, repositories, journal, outputs, onBug: onJobBug };
+  await recoverJobs({
+    ...common,
+    killSeconds: config.timeouts.killSeconds,
+    onRecovered: ({ id, repo, error }, steps) => {
+      log.warn({ job: id, repo, steps }, `interrupted: ${error?.message}`);
+    },
+  });
   const jobs = createJobs({
-    git,
-    repositories,
-    journal,
-    outputs,
+    ...common,
     host,
     queueLimit: config.limits.queue,
-    killSeconds: config.timeouts.killSeconds,
+    timeouts: config.timeouts,
     patience,
-    onBug: (error, { id, repo }) => onBug(error, { job: id, repo }),
   });
   const tokens = openPlanTokens(config.stateDir);
-  const plans = createPlans({ git, repositories, tokens, patience });
+  const plans = createPlans({ git, repositories, tokens, patience, timeouts: config.timeouts });
   const services = { git, repositories, jobs, plans };
   const authenticator = createAuthenticator(config, accessFile);
   const server = createHttpServer({

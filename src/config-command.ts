@@ -10,6 +10,8 @@ export interface CommandConfig {
   readonly line: string;
   /** No limit when absent. */
   readonly timeoutSeconds?: number;
+  /** Without output. No limit when absent. */
+  readonly idleSeconds?: number;
   readonly env: Readonly<Record<string, string>>;
   readonly description?: string;
 }
@@ -41,6 +43,14 @@ export const commandSchema = z
           .max(longestSeconds)
           .exactOptional()
           .describe('Seconds the command may run before it is ended; no limit when left out.'),
+        idle: z
+          .number()
+          .positive()
+          .max(longestSeconds)
+          .exactOptional()
+          .describe(
+            'Seconds the command may print nothing before it is ended; no limit when left out.',
+          ),
         env: z
           .record(
             z
@@ -64,16 +74,18 @@ export const commandSchema = z
   )
   .describe('A line for /bin/sh, a program with its arguments, or an object with "run" and more.')
   .transform((command) => {
-    const { run, timeout, env, description } =
+    const none = { timeout: undefined, idle: undefined, description: undefined };
+    const { run, timeout, idle, env, description } =
       typeof command === 'object' && 'run' in command
-        ? { timeout: undefined, description: undefined, ...command }
-        : { run: command, env: {}, timeout: undefined, description: undefined };
+        ? { ...none, ...command }
+        : { ...none, run: command, env: {} };
     return {
       argv:
         typeof run === 'string' ? (['/bin/sh', '-c', run] satisfies [string, ...string[]]) : run,
       line: typeof run === 'string' ? run : run.map(quoteForShell).join(' '),
       env,
       ...(timeout !== undefined && { timeoutSeconds: timeout }),
+      ...(idle !== undefined && { idleSeconds: idle }),
       ...(description !== undefined && { description }),
     };
   });

@@ -259,13 +259,47 @@ const timeoutSchema = z
       .describe(
         'Seconds before a fetch is tried again; each next time twice as long, 60 at most. Up to as much again is added by chance.',
       ),
+    fetch: z
+      .number()
+      .positive()
+      .max(longestSeconds)
+      .default(1800)
+      .describe('Seconds a fetch may take before it is ended.'),
+    checkout: z
+      .number()
+      .positive()
+      .max(longestSeconds)
+      .default(1800)
+      .describe(
+        'Seconds that moving a working copy may take, hooks and filters included, before it is ended and undone.',
+      ),
+    command: z
+      .number()
+      .positive()
+      .max(longestSeconds)
+      .exactOptional()
+      .describe(
+        'Seconds a command may run that has no "timeout" of its own; no limit when left out.',
+      ),
+    idle: z
+      .number()
+      .positive()
+      .max(longestSeconds)
+      .exactOptional()
+      .describe(
+        'Seconds without any output after which git or a command is ended; no limit when left out.',
+      ),
   })
   .describe('How long to wait, in seconds.')
-  .transform(({ drain, kill, heartbeat, fetch_retry }) => ({
+  .transform(({ drain, kill, heartbeat, fetch_retry, fetch, checkout, command, idle }) => ({
     drainSeconds: drain,
     killSeconds: kill,
     heartbeatSeconds: heartbeat,
     fetchRetrySeconds: fetch_retry,
+    fetchSeconds: fetch,
+    checkoutSeconds: checkout,
+    ...(command !== undefined && { commandSeconds: command }),
+    ...(idle !== undefined && { idleSeconds: idle }),
   }));
 
 const gitHttpSchema = z

@@ -8,6 +8,8 @@ export interface GitCommandFacts {
   /** The last 64 KiB at most. */
   readonly stderr: string;
   readonly timedOut: boolean;
+  /** It was ended not because it took long, but because it had printed nothing for too long. */
+  readonly wasSilent?: boolean;
   readonly isCanceled: boolean;
   /** More came out than the caller was ready to hold. */
   readonly isTruncated: boolean;
@@ -21,6 +23,7 @@ export class GitCommandError extends Error implements GitCommandFacts {
   readonly signal: NodeJS.Signals | null;
   readonly stderr: string;
   readonly timedOut: boolean;
+  readonly wasSilent: boolean;
   readonly isCanceled: boolean;
   readonly isTruncated: boolean;
 
@@ -31,6 +34,7 @@ export class GitCommandError extends Error implements GitCommandFacts {
     this.signal = facts.signal;
     this.stderr = facts.stderr;
     this.timedOut = facts.timedOut;
+    this.wasSilent = facts.wasSilent ?? false;
     this.isCanceled = facts.isCanceled;
     this.isTruncated = facts.isTruncated;
   }
@@ -38,6 +42,7 @@ export class GitCommandError extends Error implements GitCommandFacts {
 
 function describe(facts: GitCommandFacts): string {
   if (facts.isCanceled) return 'was cancelled';
+  if (facts.wasSilent === true) return 'printed nothing for too long';
   if (facts.timedOut) return 'took too long';
   if (facts.isTruncated) return 'printed too much';
   const outcome = facts.signal === null ? `exit code ${facts.exitCode}` : `signal ${facts.signal}`;

@@ -1,7 +1,9 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import pLimit from 'p-limit';
 import { GitError, simpleGit, type SimpleGit } from 'simple-git';
+import { CHILD_MARK, type ChildTracker, type TrackedChild } from './child-tracker.ts';
 import { configVariables, gitEnvironment, type GitConfig, type GitIntent } from './environment.ts';
 import { GitCommandError, type GitCommandFacts } from './git-command-error.ts';
 import {
@@ -28,6 +30,8 @@ export interface RunOptions {
   readonly exitCodes?: readonly number[];
   /** Most bytes of stdout to hold; more is a failure. Default: 64 MiB. */
   readonly maxBytes?: number;
+  /** Default: 2 minutes. */
+  readonly timeoutMs?: number;
   readonly stdin?: Buffer;
   /** Another index file than the repository's own, for rehearsals. */
   readonly indexFile?: string;
@@ -43,6 +47,10 @@ export interface OperateOptions {
    * Default: none. For what would leave a half-changed working tree.
    */
   readonly patienceMs?: number;
+  /** Milliseconds after which git is ended. Default: none. */
+  readonly timeoutMs?: number;
+  /** Milliseconds without any output after which git is ended. Default: none. */
+  readonly idleMs?: number;
 }
 
 export interface SpawnOptions {
@@ -96,6 +104,8 @@ export interface Git {
     args: readonly string[],
     options: SpawnOptions,
   ): Promise<GitWriter>;
+  /** Tells the tracker of every child that the action starts, in whichever of these ways. */
+  track<T>(tracker: ChildTracker, action: () => Promise<T>): Promise<T>;
 }
 
 const MAX_STDOUT_BYTES = 64 * 1024 * 1024;
@@ -114,26 +124,56 @@ export function createGit(deps: {
   readonly maxChildren: number;
 }): Git {
   const limit = pLimit(deps.maxChildren);
+  const trackers = new AsyncLocalStorage<ChildTracker>();
   let found: string | undefined;
   const program = (): string => (found ??= findProgram('git', deps.host['PATH']));
+  async function tracked<T extends GitWriter>(
+    start: (mark: Readonly<Record<string, string>>) => Promise<T>,
+  ): Promise<T> {
+    const child = trackers.getStore()?.begin();
+    try {
+      const started = await start(markOf(child));
+      child?.started(started.pid);
+      void started.ended.then(() => child?.ended());
+      return started;
+    } catch (error) {
+      child?.ended();
+      throw error;
+    }
+  }
   return {
-    run: async (repository, args, options) =>
-      await limit(async () => {
+    run: async (repository, args, options) => {
+      const tracker = trackers.getStore();
+      return await limit(async () => {
         const env = gitEnvironment(deps.host, repository, options.intent);
         if (options.indexFile !== undefined) env['GIT_INDEX_FILE'] = options.indexFile;
-        return await collect(program(), repository, args, env, options);
-      }),
+        return await collect(program(), repository, args, env, options, tracker);
+      });
+    },
     operate: async (repository, options, action) =>
       await operate(
         repository,
         gitEnvironment(deps.host, repository, 'operate', options.sshCommand),
         options,
         action,
+        trackers.getStore(),
       ),
     spawn: async (repository, args, options) =>
-      await spawnGit(program(), args, spawnSettings(deps.host, repository, options)),
+      await tracked(
+        async (mark) =>
+          await spawnGit(program(), args, spawnSettings(deps.host, repository, options, mark)),
+      ),
     spawnInto: async (socket, repository, args, options) =>
-      await spawnGitInto(socket, program(), args, spawnSettings(deps.host, repository, options)),
+      await tracked(
+        async (mark) =>
+          await spawnGitInto(
+            socket,
+            program(),
+            args,
+            spawnSettings(deps.host, repository, options, mark),
+          ),
+      ),
+    track: async (tracker, action) => await trackers.run(tracker, action),
   };
 }
 
@@ -141,15 +181,20 @@ function spawnSettings(
   host: Readonly<Record<string, string | undefined>>,
   repository: Repository,
   options: SpawnOptions,
+  mark: Readonly<Record<string, string>>,
 ): SpawnSettings {
   const env = gitEnvironment(host, repository, options.intent);
   const more = configVariables(options.config ?? [], Number(env['GIT_CONFIG_COUNT']));
   return {
     cwd: repository.gitDir,
-    env: { ...env, ...options.env, ...more },
+    env: { ...env, ...options.env, ...more, ...mark },
     signal: options.signal,
     graceMs: options.graceMs ?? 0,
   };
+}
+
+function markOf(child: TrackedChild | undefined): Record<string, string> {
+  return child === undefined ? {} : { [CHILD_MARK]: child.mark };
 }
 
 async function operate<T>(
@@ -157,9 +202,12 @@ async function operate<T>(
   env: Record<string, string>,
   options: OperateOptions,
   action: (git: SimpleGit) => Promise<T>,
+  tracker: ChildTracker | undefined,
 ): Promise<T> {
   const { signal } = options;
   if (signal.aborted) throw failed([], { isCanceled: true });
+  const tracked = tracker?.begin();
+  Object.assign(env, markOf(tracked));
   let args: readonly string[] = [];
   let child: ChildProcess | undefined;
   let tail: Buffer = Buffer.alloc(0);
@@ -176,6 +224,18 @@ async function operate<T>(
     patience = setTimeout(end, options.patienceMs ?? 0);
   };
   signal.addEventListener('abort', onAbort);
+  let hasEnded = false;
+  let late: 'timedOut' | 'wasSilent' | undefined;
+  const endLate = (why: 'timedOut' | 'wasSilent'): void => {
+    late ??= why;
+    end();
+  };
+  const timeout = startTimer(options.timeoutMs, endLate, 'timedOut');
+  const silence = startTimer(options.idleMs, endLate, 'wasSilent');
+  const onOutput = (bytes: Buffer): void => {
+    if (!hasEnded) silence?.refresh();
+    options.onOutput(bytes);
+  };
   try {
     const instance = simpleGit({
       baseDir: repository.path,
@@ -196,7 +256,7 @@ async function operate<T>(
         if (exitCode === 0) return error;
         // What simple-git itself has to say is that there is no git.
         const stderr = Buffer.concat([...stdErr, tail]).toString('utf8');
-        const facts = { exitCode, stderr, isCanceled: signal.aborted };
+        const facts = { exitCode, stderr, isCanceled: signal.aborted, ...lateness(late) };
         failure = failed(args, { ...facts, signal: child?.signalCode ?? null });
         return failure;
       },
@@ -206,8 +266,8 @@ async function operate<T>(
       // Left open it would be waited on for ever by a hook that reads it.
       child?.stdin?.on('error', () => undefined).end();
       // simple-git would hold all that a server cares to say; no result of ours is read from there.
-      stdout.removeAllListeners('data').on('data', options.onOutput);
-      stderr.removeAllListeners('data').on('data', options.onOutput);
+      stdout.removeAllListeners('data').on('data', onOutput);
+      stderr.removeAllListeners('data').on('data', onOutput);
       stderr.on('data', (bytes: Buffer) => {
         tail = Buffer.concat([tail, bytes]).subarray(-MAX_STDERR_BYTES);
       });
@@ -216,6 +276,9 @@ async function operate<T>(
       async () => await action(instance),
       (started) => {
         child = started;
+        started.once('spawn', () => {
+          if (started.pid !== undefined) tracked?.started(started.pid);
+        });
       },
     );
   } catch (error) {
@@ -226,9 +289,19 @@ async function operate<T>(
     throw failed(args, { stderr: error.message, isCanceled: signal.aborted }, error);
   } finally {
     signal.removeEventListener('abort', onAbort);
-    clearTimeout(patience);
+    hasEnded = true;
+    for (const timer of [patience, timeout, silence]) clearTimeout(timer);
     await ending;
+    tracked?.ended();
   }
+}
+
+function startTimer<T>(ms: number | undefined, onEnd: (why: T) => void, why: T) {
+  return ms === undefined ? undefined : setTimeout(onEnd, ms, why);
+}
+
+function lateness(late: 'timedOut' | 'wasSilent' | undefined): Partial<GitCommandFacts> {
+  return late === undefined ? {} : { timedOut: true, wasSilent: late === 'wasSilent' };
 }
 
 function failed(
@@ -252,15 +325,18 @@ async function collect(
   args: readonly string[],
   env: Record<string, string>,
   options: RunOptions,
+  tracker: ChildTracker | undefined,
 ): Promise<GitResult> {
   if (options.signal.aborted) throw failed(args, { isCanceled: true });
+  const tracked = tracker?.begin();
   const child = spawn(program, args, {
     cwd: repository.path,
-    env,
+    env: { ...env, ...markOf(tracked) },
     // A group of its own: ending it ends what git started too (pack-objects, filters).
     detached: true,
     stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
+  if (child.pid !== undefined) tracked?.started(child.pid);
   let timedOut = false;
   let isTruncated = false;
   const end = (): void => {
@@ -269,7 +345,7 @@ async function collect(
   const timer = setTimeout(() => {
     timedOut = true;
     end();
-  }, READ_TIMEOUT_MS);
+  }, options.timeoutMs ?? READ_TIMEOUT_MS);
   options.signal.addEventListener('abort', end);
   try {
     child.stdin?.on('error', () => undefined); // EPIPE: git stopped reading, its exit code says why.
@@ -295,6 +371,7 @@ async function collect(
   } finally {
     clearTimeout(timer);
     options.signal.removeEventListener('abort', end);
+    tracked?.ended();
   }
 }
 

@@ -1,8 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { listProcesses, readVariable, type ProcessEntry } from './process-table.ts';
 
 /** Signals a whole process group; a group that is gone already is not an error. */
 export function signalGroup(leaderPid: number, signal: NodeJS.Signals): void {
@@ -51,28 +51,17 @@ async function hasOnlyZombies(leaderPid: number): Promise<boolean> {
 }
 
 /** The processes of a group; null where there is no /proc to look in. */
-async function listGroup(leaderPid: number): Promise<{ pid: string; state: string }[] | null> {
-  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
-  if (pids.length === 0) return null; // Not Linux.
-  const members = await Promise.all(
-    pids.map(async (pid) => {
-      // proc(5): `PID (NAME) STATE PPID PGRP ...`, and a name may have anything in it.
-      const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
-      const [state = '', , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return Number(group) === leaderPid ? [{ pid, state }] : [];
-    }),
-  );
-  return members.flat();
+async function listGroup(leaderPid: number): Promise<ProcessEntry[] | null> {
+  const all = await listProcesses();
+  return all?.filter(({ group }) => group === leaderPid) ?? null;
 }
 
 /** What a variable is in the environments of a group's processes, as they were started (Linux; elsewhere nothing). */
 export async function readGroupVariable(leaderPid: number, name: string): Promise<Set<string>> {
   const values = new Set<string>();
   for (const { pid } of (await listGroup(leaderPid)) ?? []) {
-    const variables = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
-    for (const variable of variables.split('\0')) {
-      if (variable.startsWith(`${name}=`)) values.add(variable.slice(name.length + 1));
-    }
+    const value = await readVariable(pid, name);
+    if (value !== null) values.add(value);
   }
   return values;
 }

@@ -1,6 +1,7 @@
 import type { SimpleGit } from 'simple-git';
 import type { BranchName } from './branch-name.ts';
 import type { Git, OperateOptions } from './git.ts';
+import type { MoveStep } from './move.ts';
 import type { Oid } from './oid.ts';
 import type { Repository } from './repository.ts';
 
@@ -41,6 +42,16 @@ export interface WorkingCopy {
   reset(commit: Oid): Promise<void>;
 }
 
+export interface WorkingCopyOptions extends OperateOptions {
+  /** Called before HEAD, index and working tree are touched; what it throws keeps them as they are. */
+  readonly onMove?: (step: MoveStep) => Promise<void>;
+  /** Called when they are where they were to be, or, after a failed merge or rebase, back. */
+  readonly onMoved?: () => void;
+  /** How long a fetch may take, and a move. Default: as long as they take. */
+  readonly fetchTimeoutMs?: number;
+  readonly moveTimeoutMs?: number;
+}
+
 /**
  * How long a cancelled job waits for a move to end. What is slow in one is not git: a hook, which runs
  * when the move is done, or a filter that downloads.
@@ -59,7 +70,7 @@ function exactly(commit: Oid): string {
 export function openWorkingCopy(
   git: Git,
   repository: Repository,
-  options: OperateOptions,
+  options: WorkingCopyOptions,
 ): WorkingCopy {
   const run = async (
     action: (simple: SimpleGit) => Promise<unknown>,
@@ -69,16 +80,24 @@ export function openWorkingCopy(
       await action(simple);
     });
   };
-  const move = async (action: (simple: SimpleGit) => Promise<unknown>): Promise<void> => {
-    await run(action, { patienceMs: MOVE_PATIENCE_MS });
+  const limit = options.moveTimeoutMs === undefined ? {} : { timeoutMs: options.moveTimeoutMs };
+  const fetchLimit =
+    options.fetchTimeoutMs === undefined ? {} : { timeoutMs: options.fetchTimeoutMs };
+  const move = async (
+    step: MoveStep,
+    action: (simple: SimpleGit) => Promise<unknown>,
+  ): Promise<void> => {
+    await options.onMove?.(step);
+    await run(action, { patienceMs: MOVE_PATIENCE_MS, ...limit });
+    options.onMoved?.();
   };
   /** Must run also when the job was cancelled: it is what leaves no half-state. A hook may hang in it. */
   const undo = async (command: 'merge' | 'rebase'): Promise<void> => {
     const signal = AbortSignal.timeout(UNDO_MS);
     await run(async (simple) => await simple.raw([command, '--abort']), { signal });
   };
-  const checkout = async (...args: string[]): Promise<void> => {
-    await move(async (simple) => await simple.checkout(['--progress', ...args, '--']));
+  const checkout = async (step: MoveStep, ...args: string[]): Promise<void> => {
+    await move(step, async (simple) => await simple.checkout(['--progress', ...args, '--']));
   };
   const checkoutBranch = async (
     flag: '--force' | '--no-overwrite-ignore',
@@ -86,7 +105,9 @@ export function openWorkingCopy(
     commit: Oid,
     upstream: string | null,
   ): Promise<void> => {
-    await checkout(flag, '--no-track', '-B', branch, exactly(commit));
+    const kind = flag === '--force' ? 'force-switch' : 'switch';
+    const step = { kind, to: commit, branch } as const;
+    await checkout(step, flag, '--no-track', '-B', branch, exactly(commit));
     if (upstream === null) return;
     await run(
       async (simple) => await simple.raw(['branch', `--set-upstream-to=${upstream}`, branch]),
@@ -95,7 +116,7 @@ export function openWorkingCopy(
   return {
     fetch: async (remote) => {
       const flags = ['--progress', '--no-recurse-submodules', '--end-of-options'];
-      await run(async (simple) => await simple.fetch([...flags, remote]));
+      await run(async (simple) => await simple.fetch([...flags, remote]), fetchLimit);
     },
     fetchAside: async (remote, refspecs) => {
       const flags = [
@@ -112,10 +133,12 @@ export function openWorkingCopy(
       );
     },
     detach: async (commit) => {
-      await checkout('--no-overwrite-ignore', '--detach', exactly(commit));
+      const step = { kind: 'detach', to: commit, branch: null } as const;
+      await checkout(step, '--no-overwrite-ignore', '--detach', exactly(commit));
     },
     forceDetach: async (commit) => {
-      await checkout('--force', '--detach', exactly(commit));
+      const step = { kind: 'force-detach', to: commit, branch: null } as const;
+      await checkout(step, '--force', '--detach', exactly(commit));
     },
     switchTo: async (branch, commit, upstream) => {
       await checkoutBranch('--no-overwrite-ignore', branch, commit, upstream);
@@ -125,13 +148,19 @@ export function openWorkingCopy(
     },
     fastForward: async (commit) => {
       const flags = ['--ff-only', '--no-squash', '--no-autostash', '--no-overwrite-ignore'];
-      await move(async (simple) => await simple.merge(['--progress', ...flags, commit]));
+      await move(
+        { kind: 'fast-forward', to: commit },
+        async (simple) => await simple.merge(['--progress', ...flags, commit]),
+      );
     },
     merge: async (commit) => {
       // What merge.ff, merge.autoStash or branch.NAME.mergeOptions say is for people who look on.
       const flags = ['--no-edit', '--ff', '--commit', '--no-squash', '--no-autostash'];
       try {
-        await move(async (simple) => await simple.merge(['--progress', ...flags, commit]));
+        await move(
+          { kind: 'merge', to: commit },
+          async (simple) => await simple.merge(['--progress', ...flags, commit]),
+        );
       } catch (error) {
         await undo('merge').catch(() => undefined);
         throw error;
@@ -140,14 +169,19 @@ export function openWorkingCopy(
     rebase: async (onto) => {
       const flags = ['--no-autostash', '--no-update-refs', '--no-fork-point'];
       try {
-        await run(async (simple) => await simple.rebase([...flags, onto]));
+        await options.onMove?.({ kind: 'rebase', to: onto });
+        await run(async (simple) => await simple.rebase([...flags, onto]), limit);
+        options.onMoved?.();
       } catch (error) {
         await undo('rebase').catch(() => undefined);
         throw error;
       }
     },
     reset: async (commit) => {
-      await move(async (simple) => await simple.reset(['--hard', commit, '--']));
+      await move(
+        { kind: 'reset', to: commit },
+        async (simple) => await simple.reset(['--hard', commit, '--']),
+      );
     },
   };
 }

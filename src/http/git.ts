@@ -2,6 +2,7 @@ import type { Authenticator, Caller } from '../auth/caller.ts';
 import type { Config } from '../config.ts';
 import { AppError } from '../error.ts';
 import { readHead } from '../git/head.ts';
+import { describeMove } from '../git/settle-move.ts';
 import {
   createGitHttpHandler,
   type Access,
@@ -144,8 +145,15 @@ async function landAsJob(
       command: null,
     },
     'WAIT',
-    async ({ update: tell, output, signal }) => {
-      tell({ before: (await readHead(git, repository, signal)).oid });
+    async ({ update: tell, note, output, signal }) => {
+      const head = await readHead(git, repository, signal);
+      tell({ before: head.oid });
+      const moved = push.updates.find((each) => each.name === `refs/heads/${head.branch}`);
+      const to = moved?.afterOid ?? null;
+      // git updates the working tree first, then the ref.
+      const move =
+        to === null ? null : await describeMove({ git, repository, signal }, { kind: 'push', to });
+      note({ stage: 'PUSH', move, origin: head });
       let printed: Promise<void> = Promise.resolve();
       const landed = await land({
         signal,

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { setImmediate as afterPolling, setTimeout as delay } from 'node:timers/promises';
+import { CHILD_MARK, type TrackedChild } from '../git/child-tracker.ts';
 import { endGroup } from '../git/process-group.ts';
 
 /** A configured command, ready to start. */
@@ -13,8 +14,12 @@ export interface CommandOrder {
   readonly signal: AbortSignal;
   /** Seconds after which the whole process group is ended. */
   readonly timeoutSeconds?: number;
+  /** Seconds without any output after which it is ended too. */
+  readonly idleSeconds?: number;
   /** Seconds between TERM and KILL. */
   readonly killSeconds: number;
+  /** Told when the command has been started, and when it has ended. */
+  readonly tracked?: TrackedChild;
   /** Takes what the command prints; the command is read no faster than this resolves. */
   readonly write: (bytes: Buffer) => Promise<void>;
 }
@@ -24,6 +29,8 @@ export interface CommandResult {
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly timedOut: boolean;
+  /** It was not the whole time that was too long, but the time without output. */
+  readonly wasSilent: boolean;
 }
 
 /**
@@ -50,7 +57,8 @@ export async function runCommand(order: CommandOrder): Promise<CommandResult> {
   order.signal.throwIfAborted();
   const child = spawn('/bin/sh', [...MERGE_STREAMS, ...order.argv], {
     cwd: order.cwd,
-    env: order.env,
+    env:
+      order.tracked === undefined ? order.env : { ...order.env, [CHILD_MARK]: order.tracked.mark },
     detached: true,
     stdio: ['ignore', 'pipe', 'ignore'],
   });
@@ -64,8 +72,10 @@ export async function runCommand(order: CommandOrder): Promise<CommandResult> {
   );
   const { pid } = child;
   // The system would not start it: `error` says why, and there may be no stdout at all.
-  if (pid === undefined) return { ...(await exited), timedOut: false };
+  if (pid === undefined) return { ...(await exited), timedOut: false, wasSilent: false };
+  order.tracked?.started(pid);
   let timedOut = false;
+  let wasSilent = false;
   let ending: Promise<void> | undefined;
   const end = (): void => {
     ending ??= endGroup(pid, order.killSeconds * 1000);
@@ -77,18 +87,39 @@ export async function runCommand(order: CommandOrder): Promise<CommandResult> {
           timedOut = true;
           end();
         }, order.timeoutSeconds * 1000);
+  let isWriting = false;
+  const silence =
+    order.idleSeconds === undefined ? undefined : setTimeout(onSilence, order.idleSeconds * 1000);
+  function onSilence(): void {
+    // Who may not print, because its output is not written yet, is not silent.
+    if (isWriting) {
+      silence?.refresh();
+      return;
+    }
+    wasSilent = !timedOut;
+    timedOut = true;
+    end();
+  }
   order.signal.addEventListener('abort', end);
   try {
     // What nobody could see must not go on.
-    const output = pump(child.stdout, order.write, end);
+    const write = async (bytes: Buffer): Promise<void> => {
+      isWriting = true;
+      await order.write(bytes).finally(() => (isWriting = false));
+      if (child.exitCode === null && child.signalCode === null) silence?.refresh();
+    };
+    const output = pump(child.stdout, write, end);
     const outcome = await exited;
     clearTimeout(timer);
+    clearTimeout(silence);
     await ending;
     await output.drain();
     await ending; // It may have been aborted only now.
-    return { ...outcome, timedOut };
+    return { ...outcome, timedOut, wasSilent };
   } finally {
     clearTimeout(timer);
+    clearTimeout(silence);
+    order.tracked?.ended();
     order.signal.removeEventListener('abort', end);
   }
 }

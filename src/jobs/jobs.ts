@@ -4,6 +4,8 @@ import type { FetchPatience } from '../git/fetch-retry.ts';
 import type { Git } from '../git/git.ts';
 import { GitCommandError } from '../git/git-command-error.ts';
 import { redactUrls } from '../git/redact.ts';
+import { createChildRecorder } from './child-recorder.ts';
+import { describeDiskError } from './disk-error.ts';
 import { createWake, follow, type Wake } from './follow.ts';
 import { findRepeated } from './idempotency.ts';
 import { isFinished, type Job, type JobError, type JobRequest } from './job.ts';
@@ -11,6 +13,7 @@ import type { JobFilter, Journal } from './journal.ts';
 import type { OutputChunk, OutputLog, OutputLogs } from './output-log.ts';
 import type { Repositories, ServedRepository } from './repositories.ts';
 import { createRepositoryLock, type RepositoryLock } from './repository-lock.ts';
+import { describeTimeout, type JobTimeouts } from './timeout.ts';
 import { getCommand, workOnJob, type JobContext } from './work.ts';
 
 /** Does a job's work. What it throws is why the job did not succeed. */
@@ -76,14 +79,14 @@ export interface JobsDeps {
   readonly host: Readonly<Record<string, string>>;
   /** How many jobs may wait for one repository. */
   readonly queueLimit: number;
-  readonly killSeconds: number;
+  readonly timeouts: JobTimeouts;
   /** What a pull does when the network fails its fetch. */
   readonly patience: FetchPatience;
   /** Told what went wrong that no caller may see. */
   readonly onBug: (error: unknown, job: Job) => void;
 }
 
-/** Marks what a dead agent left unfinished as INTERRUPTED, and is ready for new work. */
+/** What a dead agent has left is to be recovered before, see `recoverJobs`. */
 export function createJobs(deps: JobsDeps): Jobs {
   const { repositories, journal, outputs } = deps;
   const live = new Map<string, LiveJob>();
@@ -100,8 +103,12 @@ export function createJobs(deps: JobsDeps): Jobs {
   const unrecorded = new Map<string, Job>();
   let isDraining = false;
 
-  for (const job of journal.listUnfinished()) {
-    journal.update(interrupted(job, 'the agent ended before the job did'));
+  function insert(job: Omit<Job, 'sequence'>): Job {
+    try {
+      return journal.insert(job);
+    } catch (error) {
+      throw describeDiskError(error, 'the state folder') ?? error;
+    }
   }
 
   function lockOf(repo: string): RepositoryLock {
@@ -148,22 +155,41 @@ export function createJobs(deps: JobsDeps): Jobs {
     update(entry, { state: 'RUNNING', startedAt: Date.now() });
     record(entry.job);
     const { signal } = entry.controller;
+    const onBug = (error: unknown): void => {
+      deps.onBug(error, entry.job);
+    };
+    const tracker = createChildRecorder(journal, entry.job.id, onBug);
+    const context: JobContext = {
+      get job() {
+        return entry.job;
+      },
+      served,
+      git: deps.git,
+      output: entry.output,
+      signal,
+      host: deps.host,
+      timeouts: deps.timeouts,
+      patience: deps.patience,
+      tracker,
+      update: (facts) => {
+        update(entry, facts);
+      },
+      note: (progress) => {
+        try {
+          journal.update(entry.job);
+          journal.noteProgress(entry.job.id, progress);
+        } catch (error) {
+          // Nothing is moved that could not be brought back.
+          if (progress.move !== null) throw error;
+          onBug(error);
+        }
+      },
+      onBug,
+    };
     try {
       signal.throwIfAborted();
-      await doWork({
-        get job() {
-          return entry.job;
-        },
-        served,
-        git: deps.git,
-        output: entry.output,
-        signal,
-        host: deps.host,
-        killSeconds: deps.killSeconds,
-        patience: deps.patience,
-        update: (facts) => {
-          update(entry, facts);
-        },
+      await deps.git.track(tracker, async () => {
+        await doWork(context);
       });
       return end(entry, finished(entry.job, 'SUCCEEDED', null));
     } catch (error) {
@@ -177,7 +203,7 @@ export function createJobs(deps: JobsDeps): Jobs {
     const { signal } = entry.controller;
     const reason: unknown = signal.reason;
     if (signal.aborted && reason instanceof AppError) return stopped(entry.job, reason);
-    const described = describeFailure(error);
+    const described = describeFailure(error, deps.timeouts);
     if (described === null) deps.onBug(error, entry.job);
     return finished(entry.job, 'FAILED', described ?? INTERNAL);
   }
@@ -212,7 +238,7 @@ export function createJobs(deps: JobsDeps): Jobs {
       if (isDraining) throw new AppError('BUSY', 'the agent is stopping and takes no new work');
       const holder = jobs.current(served.name);
       if (holder !== null) refuseBusy(holder, lock, ifBusy, deps.queueLimit);
-      const job = journal.insert({
+      const job = insert({
         ...request,
         id: randomUUID(),
         state: 'QUEUED',
@@ -418,12 +444,14 @@ function jobError(error: AppError): JobError {
 }
 
 /** What the caller may know of a failure; null when it is a bug of ours. */
-export function describeFailure(error: unknown): JobError | null {
+export function describeFailure(error: unknown, timeouts: JobTimeouts): JobError | null {
   if (error instanceof AppError) return jobError(error);
+  const ofDisk = describeDiskError(error, 'the state folder');
+  if (ofDisk !== null) return jobError(ofDisk);
   if (!(error instanceof GitCommandError)) return null;
   return {
     code: 'COMMAND_FAILED',
-    message: redactUrls(error.message),
+    message: error.timedOut ? describeTimeout(error, timeouts) : redactUrls(error.message),
     detail: { exitCode: error.exitCode },
   };
 }

@@ -1,9 +1,12 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { z } from 'zod';
 import { AppError } from '../error.ts';
+import { MOVE_KINDS } from '../git/move.ts';
 import { isOid } from '../git/oid.ts';
+import { describeDiskError, sqliteCode } from './disk-error.ts';
+import { JOB_STAGES, type ChildNote, type JobProgressNote } from './job-note.ts';
 import { digestRequest } from './idempotency.ts';
 import { JOB_KINDS, JOB_STATES, type Job, type JobState } from './job.ts';
 
@@ -29,6 +32,17 @@ export interface Journal extends Disposable {
   /** Notes that a job's output is not kept any more. */
   markOutputRemoved(id: string): void;
   isOutputRemoved(id: string): boolean;
+  /** Notes how far a job has come; it is forgotten when the job has ended. */
+  noteProgress(jobId: string, note: JobProgressNote): void;
+  /** null when it had not begun. */
+  findProgress(jobId: string): JobProgressNote | null;
+  /** Notes a child of a job, before it is started and again once its pid is known. */
+  noteChild(note: ChildNote): void;
+  forgetChild(mark: string): void;
+  /** The children of a job that had not ended, oldest first. */
+  listChildren(jobId: string): ChildNote[];
+  /** Where the journal was put that could not be read when this one was opened; null when nothing was wrong. */
+  readonly brokenFile: string | null;
 }
 
 /** As much of a job as decides how long it is kept. */
@@ -80,6 +94,27 @@ const MIGRATIONS: readonly string[] = [
   alter table job add column idempotencyKey text;
   alter table job add column requestDigest text;
   create unique index job_by_key on job (caller, idempotencyKey) where idempotencyKey is not null;
+    `,
+  `
+  create table progress (
+    job text primary key,
+    stage text not null,
+    move text,
+    origin text
+  ) strict;
+  create table child (
+    mark text primary key,
+    job text not null,
+    pid integer,
+    startTime text,
+    bootId text,
+    startedAt integer not null
+  ) strict;
+  create index child_by_job on child (job, startedAt);
+  create trigger job_ended after update of state on job when new.state not in ('QUEUED', 'RUNNING') begin
+    delete from progress where job = new.id;
+    delete from child where job = new.id;
+  end;
   `,
 ];
 
@@ -91,24 +126,25 @@ const COLUMNS = [
 /**
  * Opens the journal in `stateDir`, which is made when it is missing. The database is locked for as
  * long as this process lives, however it ends: two agents on one journal would each think they hold
- * the repositories' locks.
- * @throws AppError BUSY when another agent holds it
+ * the repositories' locks. One that cannot be read is put aside, and a new one begun: an agent that never
+ * starts again is worse than one that has forgotten.
+ * @throws AppError BUSY when another agent holds it, LIMIT_EXCEEDED when the disk is full or read-only
  */
 export function openJournal(stateDir: string): Journal {
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  const file = join(stateDir, 'journal.sqlite');
-  const database = new DatabaseSync(file);
-  // The folder may have been there before, open to others; SQLite gives its other files the same mode.
-  chmodSync(file, 0o600);
+  let brokenFile: string | null = null;
+  let database: DatabaseSync;
   try {
-    database.exec('pragma locking_mode = exclusive; pragma journal_mode = wal');
-    // `full`: a job that was accepted is on the disk, not only in its cache.
-    database.exec('pragma synchronous = full; begin exclusive');
-    migrate(database);
-    database.exec('commit');
+    makeFolder(stateDir);
+    const file = join(stateDir, 'journal.sqlite');
+    try {
+      database = openDatabase(file);
+    } catch (error) {
+      if (!isCorrupt(error)) throw error;
+      brokenFile = putAside(file);
+      database = openDatabase(file);
+    }
   } catch (error) {
-    database.close();
-    if (!(error instanceof Error && /locked/.test(error.message))) throw error;
+    if (sqliteCode(error) !== BUSY) throw describeDiskError(error, stateDir) ?? error;
     throw new AppError(
       'BUSY',
       `another agent is using ${stateDir}: stop it, or give this one its own with state_dir or GITAGENT_STATE_DIR`,
@@ -116,6 +152,71 @@ export function openJournal(stateDir: string): Journal {
       { cause: error },
     );
   }
+  return createJournal(database, brokenFile);
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch {
+    // `recursive` says ENOENT whatever is wrong, such as a read-only disk.
+    mkdirSync(folder, { mode: 0o700 });
+  }
+}
+
+function openDatabase(file: string): DatabaseSync {
+  const database = new DatabaseSync(file);
+  try {
+    database.exec('pragma locking_mode = exclusive; pragma journal_mode = wal');
+    // The folder may have been there before, open to others; SQLite gives its other files the same mode.
+    chmodSync(file, 0o600);
+    // `full`: a job that was accepted is on the disk, not only in its cache.
+    database.exec('pragma synchronous = full; begin exclusive');
+    migrate(database);
+    database.exec('commit');
+    const check = database.prepare('pragma quick_check(1)').get()?.['quick_check'];
+    if (check !== 'ok') throw new BrokenJournal(String(check));
+    // What an agent needs to begin with must be readable, or none would ever begin.
+    for (const row of database.prepare(UNFINISHED).all()) {
+      if (!Row.safeParse(row).success) throw new BrokenJournal('a job cannot be read');
+    }
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** SQLite wrote it, and cannot make sense of it any more. */
+class BrokenJournal extends Error {
+  override readonly name = 'BrokenJournal';
+}
+
+/** https://sqlite.org/rescode.html */
+const BUSY = 5;
+const CORRUPT = 11;
+const NOT_A_DATABASE = 26;
+
+function isCorrupt(error: unknown): boolean {
+  const code = sqliteCode(error);
+  return error instanceof BrokenJournal || code === CORRUPT || code === NOT_A_DATABASE;
+}
+
+function putAside(file: string): string {
+  const aside = `${file}.corrupt-${new Date().toISOString().replaceAll(/[:.]/g, '-')}`;
+  for (const suffix of ['-wal', '-shm', '']) {
+    try {
+      renameSync(`${file}${suffix}`, `${aside}${suffix}`);
+    } catch (error) {
+      if (suffix === '') throw error;
+    }
+  }
+  return aside;
+}
+
+const UNFINISHED = `select * from job where state in ('QUEUED', 'RUNNING') order by sequence`;
+
+function createJournal(database: DatabaseSync, brokenFile: string | null): Journal {
   // What makes a request repeatable is written once; that two requests never share it, the index sees to.
   const inserted = [...COLUMNS, 'idempotencyKey', 'requestDigest'];
   const insert = database.prepare(
@@ -141,6 +242,18 @@ export function openJournal(stateDir: string): Journal {
     'insert or ignore into removed_output (job) values (?)',
   );
   const isOutputRemoved = database.prepare('select 1 from removed_output where job = ?');
+  const noteProgress = database.prepare('insert or replace into progress values (?, ?, ?, ?)');
+  const noteChild = database.prepare('insert or replace into child values (?, ?, ?, ?, ?, ?)');
+  const forgetChild = database.prepare('delete from child where mark = ?');
+  /** What is of no use after a power cut need not wait for the disk, only outlive this process. */
+  const unsynced = (action: () => void): void => {
+    database.exec('pragma synchronous = off');
+    try {
+      action();
+    } finally {
+      database.exec('pragma synchronous = full');
+    }
+  };
   return {
     insert(job) {
       const { lastInsertRowid } = insert.run({
@@ -185,10 +298,33 @@ export function openJournal(stateDir: string): Journal {
       return rows.map(readRow);
     },
     listUnfinished() {
+      return database.prepare(UNFINISHED).all().map(readRow);
+    },
+    brokenFile,
+    noteProgress(jobId, { stage, move, origin }) {
+      noteProgress.run(
+        jobId,
+        stage,
+        move === null ? null : JSON.stringify(move),
+        origin === null ? null : JSON.stringify(origin),
+      );
+    },
+    findProgress(jobId) {
+      const row = database.prepare('select * from progress where job = ?').get(jobId);
+      // A note that cannot be read is as good as none.
+      return row === undefined ? null : (ProgressRow.safeParse(row).data ?? null);
+    },
+    noteChild({ mark, job, pid, startTime, bootId, startedAt }) {
+      unsynced(() => noteChild.run(mark, job, pid, startTime, bootId, startedAt));
+    },
+    forgetChild(mark) {
+      unsynced(() => forgetChild.run(mark));
+    },
+    listChildren(jobId) {
       return database
-        .prepare(`select * from job where state in ('QUEUED', 'RUNNING') order by sequence`)
-        .all()
-        .map(readRow);
+        .prepare('select * from child where job = ? order by startedAt, rowid')
+        .all(jobId)
+        .map((row) => ChildRow.parse(row));
     },
     listFinished(after, limit) {
       return listFinished.all(after, limit).map((row) => FinishedRow.parse(row));
@@ -280,6 +416,32 @@ const FinishedRow = z.object({
   queuedAt: z.number(),
   finishedAt: z.number(),
   isOutputRemoved: z.number().transform((flag) => flag === 1),
+});
+
+const Head = z.object({ branch: text, oid: oidText });
+const Json = z.string().transform((json): unknown => JSON.parse(json));
+
+const ProgressRow = z.object({
+  stage: z.enum(JOB_STAGES),
+  move: Json.pipe(
+    z.object({
+      kind: z.enum(MOVE_KINDS),
+      to: z.string().refine(isOid),
+      branch: text,
+      from: Head,
+      branchTip: oidText,
+    }),
+  ).nullable(),
+  origin: Json.pipe(Head).nullable(),
+});
+
+const ChildRow = z.object({
+  mark: z.string(),
+  job: z.string(),
+  pid: time,
+  startTime: text,
+  bootId: text,
+  startedAt: z.number(),
 });
 
 function readRow(row: Record<string, SQLOutputValue>): Job {

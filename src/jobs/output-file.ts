@@ -1,4 +1,4 @@
-import { open, opendir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, open, opendir, readdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
 /**
@@ -59,6 +59,21 @@ export async function forgetMissing(files: OutputFile[]): Promise<void> {
 export async function removeOutputFiles(folder: string, jobId: string): Promise<void> {
   await rm(tailFolder(folder, jobId), { recursive: true, force: true });
   await rm(headPath(folder, jobId), { force: true });
+}
+
+/** Adds text below what is there, on a line of its own. Nobody else may be writing. */
+export async function appendToOutput(folder: string, jobId: string, text: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const last = (await listOutputFiles(folder, jobId)).at(-1);
+  const file = await open(last?.path ?? headPath(folder, jobId), 'a+', 0o600);
+  try {
+    const { size } = await file.stat();
+    const { buffer } = await file.read(Buffer.alloc(1), 0, 1, Math.max(0, size - 1));
+    const lead = size === 0 || buffer[0] === 0x0a ? '' : '\n';
+    await file.appendFile(`${lead}${text}`);
+  } finally {
+    await file.close();
+  }
 }
 
 /** An output that lies in the folder. */

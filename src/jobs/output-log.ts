@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { createPace, createWake, type Wake } from './follow.ts';
 import { leftOutChunk, toChunk, type OutputChunk } from './output-chunk.ts';
 import {
+  appendToOutput,
   forgetMissing,
   listOutputFiles,
   listStoredOutputs,
@@ -48,6 +49,8 @@ export interface OutputLogs {
   remove(jobId: string): Promise<void>;
   /** How many bytes have been appended to all of them since the start. */
   readonly appendedBytes: number;
+  /** Adds lines below the output of a job whose agent died. Nobody may follow it yet. */
+  amend(jobId: string, text: string): Promise<void>;
 }
 
 /** Most readers are at the end of a log that grows. What they read is kept in memory, and decoded once. */
@@ -166,6 +169,9 @@ export function createOutputLogs(
 
   return {
     create: createLiveLog,
+    async amend(jobId, text) {
+      await appendToOutput(folder, jobId, text);
+    },
     async open(jobId) {
       const files = await listOutputFiles(folder, jobId);
       const last = files.at(-1);

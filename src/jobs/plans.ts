@@ -11,6 +11,7 @@ import { planPull, type PullPlan } from '../git/pull-plan.ts';
 import { openWorkingCopy } from '../git/working-copy.ts';
 import type { JobError, JobRequest } from './job.ts';
 import { describeFailure } from './jobs.ts';
+import { gitTimeouts, type JobTimeouts } from './timeout.ts';
 import type { PlanTokens } from './plan-token.ts';
 import type { Repositories, ServedRepository } from './repositories.ts';
 import { getCommand } from './work.ts';
@@ -69,8 +70,9 @@ export function createPlans(deps: {
   readonly repositories: Repositories;
   readonly tokens: PlanTokens;
   readonly patience: FetchPatience;
+  readonly timeouts: JobTimeouts;
 }): Plans {
-  const { git, repositories, tokens, patience } = deps;
+  const { git, repositories, tokens, patience, timeouts } = deps;
   // As locks are: two names may stand for one folder.
   const limits = new Map<string, LimitFunction>();
   function limitOf({ repository }: ServedRepository): LimitFunction {
@@ -89,6 +91,7 @@ export function createPlans(deps: {
     const workingCopy = openWorkingCopy(git, repository, {
       signal,
       onOutput: () => undefined,
+      ...gitTimeouts(timeouts),
       ...(sshCommand !== undefined && { sshCommand }),
     });
     const { branch, preferredBranch, hash, strategy } = request;
@@ -120,6 +123,7 @@ export function createPlans(deps: {
       const plan = await bounded(
         signal,
         async (either) => await limit(look, served, request, either),
+        timeouts,
       );
       const { goal, refusal } = plan;
       const { repo, hash, strategy } = request;
@@ -128,7 +132,7 @@ export function createPlans(deps: {
         ...plan,
         served,
         command,
-        error: refusal === null ? null : describeFailure(refusal),
+        error: refusal === null ? null : describeFailure(refusal, timeouts),
         token: goal === null ? null : tokens.seal({ ...sealed, move: goal.planned }),
       };
     },
@@ -161,6 +165,7 @@ const TOO_LONG = new AppError(
 async function bounded<T>(
   signal: AbortSignal,
   work: (signal: AbortSignal) => Promise<T>,
+  timeouts: JobTimeouts,
 ): Promise<T> {
   // Not `AbortSignal.any`: the signal of a request over HTTP is one of yoga's own making.
   const controller = new AbortController();
@@ -176,7 +181,7 @@ async function bounded<T>(
     return await work(controller.signal);
   } catch (error) {
     if (controller.signal.reason === TOO_LONG) throw TOO_LONG;
-    throw signal.aborted ? error : readable(error);
+    throw signal.aborted ? error : readable(error, timeouts);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', leave);
@@ -184,9 +189,9 @@ async function bounded<T>(
 }
 
 /** What the caller may know of it, if anything. */
-function readable(error: unknown): unknown {
+function readable(error: unknown, timeouts: JobTimeouts): unknown {
   if (!(error instanceof GitCommandError)) return error;
-  const described = describeFailure(error);
+  const described = describeFailure(error, timeouts);
   return described === null
     ? error
     : new AppError('COMMAND_FAILED', described.message, undefined, { cause: error });

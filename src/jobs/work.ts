@@ -1,5 +1,6 @@
 import { parseBranchName } from '../git/branch-name.ts';
 import type { FetchPatience } from '../git/fetch-retry.ts';
+import type { ChildTracker } from '../git/child-tracker.ts';
 import type { Git } from '../git/git.ts';
 import { readHead } from '../git/head.ts';
 import { parseAbbreviatedOid } from '../git/oid.ts';
@@ -7,12 +8,15 @@ import { createLineSplitter, parseProgress } from '../git/progress.ts';
 import { pull } from '../git/pull.ts';
 import { redactUrls } from '../git/redact.ts';
 import { openWorkingCopy } from '../git/working-copy.ts';
+import { createMoveGuard } from './move-guard.ts';
 import type { CommandConfig } from '../config.ts';
 import { AppError } from '../error.ts';
 import { runCommand } from './command.ts';
 import type { Job } from './job.ts';
+import type { JobProgressNote } from './job-note.ts';
 import type { OutputLog } from './output-log.ts';
 import type { ServedRepository } from './repositories.ts';
+import { gitTimeouts, type JobTimeouts } from './timeout.ts';
 
 /** What the work of one job is done with. */
 export interface JobContext {
@@ -23,10 +27,15 @@ export interface JobContext {
   readonly signal: AbortSignal;
   /** The environment that commands start from. */
   readonly host: Readonly<Record<string, string>>;
-  readonly killSeconds: number;
+  readonly timeouts: JobTimeouts;
   readonly patience: FetchPatience;
+  readonly tracker: ChildTracker;
   /** Changes what is known of the job and tells its subscribers. */
   readonly update: (facts: Partial<Job>) => void;
+  /** Writes down how far the job has come, and what is known of it. @throws what the journal throws, before a move only */
+  readonly note: (progress: JobProgressNote) => void;
+  /** Told what went wrong besides what fails the job. */
+  readonly onBug: (error: unknown) => void;
 }
 
 /**
@@ -85,11 +94,20 @@ async function workOnPull(context: JobContext): Promise<string | null> {
     print(text);
   });
   const { sshCommand, strategy } = served.config;
+  const onOutput = (bytes: Buffer): void => {
+    lines.write(bytes);
+  };
+  const say = (line: string): void => {
+    lines.flush();
+    print(`${line}\n`);
+  };
+  const moves = createMoveGuard(context, { onOutput, say });
   const workingCopy = openWorkingCopy(git, served.repository, {
     signal,
-    onOutput: (bytes) => {
-      lines.write(bytes);
-    },
+    onOutput,
+    onMove: moves.begin,
+    onMoved: moves.end,
+    ...gitTimeouts(context.timeouts),
     ...(sshCommand === undefined ? {} : { sshCommand }),
   });
   try {
@@ -100,12 +118,10 @@ async function workOnPull(context: JobContext): Promise<string | null> {
         workingCopy,
         signal,
         patience: context.patience,
-        say(line) {
-          lines.flush();
-          print(`${line}\n`);
-        },
+        say,
         onReady(before) {
           context.update({ before });
+          context.note({ stage: 'FETCH', move: null, origin: null });
         },
       },
       {
@@ -121,6 +137,9 @@ async function workOnPull(context: JobContext): Promise<string | null> {
     );
     context.update({ before: result.before, after: result.after, branch: result.branch });
     return result.branch;
+  } catch (error) {
+    await moves.settle();
+    throw error;
   } finally {
     lines.flush();
     await printed;
@@ -135,6 +154,9 @@ async function workOnCommand(
   const { job, served, output } = context;
   await output.append(Buffer.from(`$ ${command.line}\n`));
   const { before, after } = job;
+  context.note({ stage: 'COMMAND', move: null, origin: null });
+  const { timeoutSeconds = context.timeouts.commandSeconds } = command;
+  const { idleSeconds = context.timeouts.idleSeconds } = command;
   const result = await runCommand({
     argv: command.argv,
     cwd: served.repository.path,
@@ -149,8 +171,10 @@ async function workOnCommand(
       GITAGENT_CALLER: job.caller,
     },
     signal: context.signal,
-    killSeconds: context.killSeconds,
-    ...(command.timeoutSeconds === undefined ? {} : { timeoutSeconds: command.timeoutSeconds }),
+    killSeconds: context.timeouts.killSeconds,
+    tracked: context.tracker.begin(),
+    ...(timeoutSeconds !== undefined && { timeoutSeconds }),
+    ...(idleSeconds !== undefined && { idleSeconds }),
     write: async (bytes) => {
       await output.append(bytes);
     },
@@ -163,11 +187,13 @@ async function workOnCommand(
   const name = JSON.stringify(command.name);
   throw new AppError(
     'COMMAND_FAILED',
-    result.timedOut
-      ? `command ${name} was ended after ${command.timeoutSeconds} seconds`
-      : exitCode === null
-        ? `command ${name} was ended by ${signal}`
-        : `command ${name} ended with exit code ${exitCode}`,
+    result.wasSilent
+      ? `command ${name} was ended, for it printed nothing for ${idleSeconds} seconds: raise the command's "idle", or timeouts.idle`
+      : result.timedOut
+        ? `command ${name} was ended after ${timeoutSeconds} seconds: raise the command's "timeout", or timeouts.command`
+        : exitCode === null
+          ? `command ${name} was ended by ${signal}`
+          : `command ${name} ended with exit code ${exitCode}`,
     { exitCode, signal },
   );
 }

@@ -383,7 +383,7 @@ describe('exec', () => {
     assert.equal(left.text, SUCCESS);
     assert.ok(performance.now() - begin < 1900);
     const hung = await sendForm(scene.url, 'POST', '/repo/site/exec', 'command=hang&block=1');
-    assert.match(hung.text, /"err_msg": "command \\"hang\\" was ended after 0.2 seconds"/);
+    assert.match(hung.text, /"err_msg": "command \\"hang\\" was ended after 0.2 seconds: /);
     const alive = () =>
       processesOf(scene.agent.home).filter(({ command }) => command.startsWith('sleep'));
     await until(() => alive().length === 0, 'what was left behind ends by itself');

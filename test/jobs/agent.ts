@@ -7,7 +7,9 @@ import type { Job, JobRequest } from '../../src/jobs/job.ts';
 import { createJobs, type Jobs } from '../../src/jobs/jobs.ts';
 import { openJournal, type Journal } from '../../src/jobs/journal.ts';
 import { createOutputLogs, type OutputLogs } from '../../src/jobs/output-log.ts';
+import { recoverJobs } from '../../src/jobs/recovery.ts';
 import { openRepositories } from '../../src/jobs/repositories.ts';
+import type { JobTimeouts } from '../../src/jobs/timeout.ts';
 import {
   createFixture,
   GIT_ENVIRONMENT,
@@ -28,6 +30,7 @@ export interface AgentOptions {
   readonly stateDir?: string;
   readonly queueLimit?: number;
   readonly killSeconds?: number;
+  readonly timeouts?: Partial<JobTimeouts>;
   /** Puts something between the jobs and what they work with. */
   readonly wrapGit?: (git: Git) => Git;
   readonly wrapJournal?: (journal: Journal) => Journal;
@@ -78,14 +81,20 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const outputs = createOutputLogs(stateDir, 65_536);
   const realGit = createGit({ host, maxChildren: 4 });
   const git = options.wrapGit?.(realGit) ?? realGit;
-  const jobs = createJobs({
+  const common = {
     git,
     repositories: await openRepositories(configs),
     journal: options.wrapJournal?.(journal) ?? journal,
     outputs: options.wrapOutputs?.(outputs) ?? outputs,
+    onBug: (error: unknown) => bugs.push(error),
+  };
+  const killSeconds = options.killSeconds ?? 2;
+  await recoverJobs({ ...common, killSeconds, onRecovered: () => undefined });
+  const jobs = createJobs({
+    ...common,
     host,
     queueLimit: options.queueLimit ?? 100,
-    killSeconds: options.killSeconds ?? 2,
+    timeouts: { killSeconds, ...options.timeouts },
     patience: { retries: 0, firstDelayMs: 1 },
     onBug: (error) => bugs.push(error),
   });

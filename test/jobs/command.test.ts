@@ -63,7 +63,7 @@ async function milliseconds(work: Promise<unknown>): Promise<number> {
   return performance.now() - start;
 }
 
-const SUCCEEDED = { exitCode: 0, signal: null, timedOut: false };
+const SUCCEEDED = { exitCode: 0, signal: null, timedOut: false, wasSilent: false };
 
 test('stdout and stderr come in the order they were printed in', async (t) => {
   const line = 'i=0; while [ $i -lt 500 ]; do echo "out $i"; echo "err $i" >&2; i=$((i+1)); done';
@@ -79,7 +79,12 @@ test('the exit code is told', async (t) => {
 
 test('the signal that ended a command is told', async (t) => {
   const run = startShell(t, 'kill -9 $$');
-  assert.deepEqual(await run.ended, { exitCode: null, signal: 'SIGKILL', timedOut: false });
+  assert.deepEqual(await run.ended, {
+    exitCode: null,
+    signal: 'SIGKILL',
+    timedOut: false,
+    wasSilent: false,
+  });
 });
 
 test('a program that does not exist gives 127, one that cannot be run 126, and the output says why', async (t) => {
@@ -214,7 +219,12 @@ test('abort ends a command with its children and their children', onLinux, async
   await until(() => run.printed() === 'ready\n' && run.processes().length >= 6, 'all are there');
   const before = performance.now();
   run.abort(new Error('enough'));
-  assert.deepEqual(await run.ended, { exitCode: null, signal: 'SIGTERM', timedOut: false });
+  assert.deepEqual(await run.ended, {
+    exitCode: null,
+    signal: 'SIGTERM',
+    timedOut: false,
+    wasSilent: false,
+  });
   assert.deepEqual(run.processes(), []);
   assert.ok(performance.now() - before < 1000);
 });
@@ -226,7 +236,12 @@ test('who ignores TERM is killed', onLinux, async (t) => {
   await until(() => run.printed() !== '', 'it is ready');
   const before = performance.now();
   run.abort(new Error('enough'));
-  assert.deepEqual(await run.ended, { exitCode: null, signal: 'SIGKILL', timedOut: false });
+  assert.deepEqual(await run.ended, {
+    exitCode: null,
+    signal: 'SIGKILL',
+    timedOut: false,
+    wasSilent: false,
+  });
   assert.deepEqual(run.processes(), []);
   assert.ok(performance.now() - before >= 300);
 });
@@ -243,7 +258,12 @@ test('an aborted command has ended only when the last of its group is gone', onL
   await delay(300);
   assert.equal(hasEnded, false);
   await writeFile(fixture.path('go'), '');
-  assert.deepEqual(await run.ended, { exitCode: null, signal: 'SIGTERM', timedOut: false });
+  assert.deepEqual(await run.ended, {
+    exitCode: null,
+    signal: 'SIGTERM',
+    timedOut: false,
+    wasSilent: false,
+  });
   assert.deepEqual(run.processes(), []);
   assert.match(run.printed(), /cleaned\n$/);
 });
@@ -264,7 +284,12 @@ test(
 
 test('a command that takes too long is ended', onLinux, async (t) => {
   const run = startShell(t, 'echo begin; sleep 60; echo end', { timeoutSeconds: 0.2 });
-  assert.deepEqual(await run.ended, { exitCode: null, signal: 'SIGTERM', timedOut: true });
+  assert.deepEqual(await run.ended, {
+    exitCode: null,
+    signal: 'SIGTERM',
+    timedOut: true,
+    wasSilent: false,
+  });
   assert.equal(run.printed(), 'begin\n');
   assert.deepEqual(run.processes(), []);
 });

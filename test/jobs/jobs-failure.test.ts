@@ -48,7 +48,10 @@ test('a command that takes too long fails the job, also when it then exits with 
   ] as const) {
     const { state, error, ...job } = await agent.ended(agent.submit({ command }).id);
     assert.deepEqual([state, job.exitCode], ['FAILED', exitCode]);
-    assert.equal(error?.message, `command "${command}" was ended after 0.1 seconds`);
+    assert.equal(
+      error?.message,
+      `command "${command}" was ended after 0.1 seconds: raise the command's "timeout", or timeouts.command`,
+    );
     assert.equal(error.code, 'COMMAND_FAILED');
   }
   await assertUsable(agent);
@@ -135,7 +138,7 @@ test('a journal that cannot be written does not keep the lock, and is told later
   const ended = await agent.ended(id);
   assert.equal(ended.state, 'FAILED');
   assert.equal(agent.jobs.isBusy('repo'), false);
-  assert.deepEqual(takeBugs(agent), ['disk full', 'disk full']);
+  assert.deepEqual(takeBugs(agent), ['disk full', 'disk full', 'disk full']);
   // What is known is told, although it is not written down.
   assert.deepEqual(agent.jobs.find(id), ended);
   assert.deepEqual(agent.jobs.list({ limit: 1 }), [ended]);

@@ -36,9 +36,12 @@ function manyFiles(): Record<string, string> {
 }
 
 /** What the fixture's agent says of itself to its commands. */
-const SAY = shell('env | grep ^GITAGENT_ | grep -v ^GITAGENT_MARK= | sort; pwd', {
-  env: { GITAGENT_CALLER: 'not this one', EXTRA: 'x' },
-});
+const SAY = shell(
+  'env | grep ^GITAGENT_ | grep -v -e ^GITAGENT_MARK= -e ^GITAGENT_CHILD= | sort; pwd',
+  {
+    env: { GITAGENT_CALLER: 'not this one', EXTRA: 'x' },
+  },
+);
 
 async function linesOf(agent: Agent, id: string): Promise<string[]> {
   return (await agent.outputOf(id)).split(/[\r\n]+/);

@@ -19,6 +19,8 @@ import { until, within } from './deadline.ts';
 
 const root = join(import.meta.dirname, '../..');
 
+const START_MS = 45_000;
+
 export interface AgentProcessOptions {
   /** What the configuration file says. Running jobs are given no time at the end unless it says so. */
   readonly config: Readonly<Record<string, unknown>>;
@@ -32,6 +34,8 @@ export interface AgentProcessOptions {
   readonly home?: string;
   /** The test provokes an "internal error" in the log and looks at it itself. */
   readonly expectsBug?: boolean;
+  /** The test kills it, and looks itself at what it left running. */
+  readonly isKilled?: boolean;
 }
 
 export interface AgentExit {
@@ -126,7 +130,9 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
   let hasEnded = false;
   void exited.then(() => (hasEnded = true));
   try {
-    await until(() => hasEnded || address.test(stdout()), 'the agent listens');
+    // It may have to clear up after one that was killed.
+    const what = 'the agent listens';
+    await until(() => hasEnded || address.test(stdout()), what, START_MS);
   } catch (error) {
     killGroup();
     throw error;
@@ -164,7 +170,8 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
     kill: async () => await stop('SIGKILL'),
     async [Symbol.asyncDispose]() {
       try {
-        await stop('SIGTERM');
+        await stop(options.isKilled === true ? 'SIGKILL' : 'SIGTERM');
+        if (options.isKilled === true) return;
         await until(() => processesOf(home).length === 0, 'all is gone', 1000).catch(
           () => undefined,
         );
