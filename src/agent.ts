@@ -10,6 +10,7 @@ import { openJournal } from './jobs/journal.ts';
 import { createJobs } from './jobs/jobs.ts';
 import { createOutputLogs } from './jobs/output-log.ts';
 import { openRepositories } from './jobs/repositories.ts';
+import { createLive } from './live/live.ts';
 import type { Log } from './log.ts';
 
 /** A running agent. */
@@ -61,7 +62,17 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     killSeconds: config.timeouts.killSeconds,
     onBug: (error, { id, repo }) => onBug(error, { job: id, repo }),
   });
-  const services = { git, repositories, jobs };
+  const live = createLive({
+    git,
+    repositories,
+    jobs,
+    host,
+    maxFolders: config.limits.watchedFolders,
+    maxFoldersTotal: config.limits.watchedFoldersTotal,
+    pollSeconds: config.timeouts.pollSeconds,
+    idleSeconds: config.timeouts.watchIdleSeconds,
+  });
+  const services = { git, repositories, jobs, live };
   const authenticator = createAuthenticator(config, accessFile);
   const server = createHttpServer({
     services,
@@ -84,6 +95,7 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     server.setStopping();
     await jobs.drain(config.timeouts.drainSeconds);
     await server.close();
+    await live.close();
     journal[Symbol.dispose]();
     log.info('stopped');
   };

@@ -139,12 +139,30 @@ const limitSchema = z
       .max(16_777_216)
       .default(65_536)
       .describe("Bytes of a job's output that are sent in one piece, at most."),
+    watched_folders: z
+      .int()
+      .min(0)
+      .max(1_000_000)
+      .default(8192)
+      .describe(
+        'Folders that are watched for changes, for each repository. One that has more is polled.',
+      ),
+    watched_folders_total: z
+      .int()
+      .min(0)
+      .max(1_000_000)
+      .default(16_384)
+      .describe(
+        'Folders that are watched for changes in all repositories together; each takes about 3 KB of memory and one of fs.inotify.max_user_watches.',
+      ),
   })
   .describe('Upper bounds.')
-  .transform(({ git_children, queue, output_chunk }) => ({
+  .transform(({ git_children, queue, output_chunk, watched_folders, watched_folders_total }) => ({
     gitChildren: git_children,
     queue,
     outputChunkBytes: output_chunk,
+    watchedFolders: watched_folders,
+    watchedFoldersTotal: watched_folders_total,
   }));
 
 const timeoutSchema = z
@@ -169,12 +187,28 @@ const timeoutSchema = z
       .describe(
         'Seconds of silence after which an answer that takes long, or a console, sends something, so that proxies do not drop the connection.',
       ),
+    poll: z
+      .number()
+      .min(0.1)
+      .max(longestSeconds)
+      .default(5)
+      .describe(
+        'Seconds between two looks at a repository that somebody follows and that cannot be watched.',
+      ),
+    watch_idle: z
+      .number()
+      .min(0)
+      .max(longestSeconds)
+      .default(120)
+      .describe('Seconds that a repository is still watched after nobody has asked for it.'),
   })
   .describe('How long to wait, in seconds.')
-  .transform(({ drain, kill, heartbeat }) => ({
+  .transform(({ drain, kill, heartbeat, poll, watch_idle }) => ({
     drainSeconds: drain,
     killSeconds: kill,
     heartbeatSeconds: heartbeat,
+    pollSeconds: poll,
+    watchIdleSeconds: watch_idle,
   }));
 
 const gitHttpSchema = z
