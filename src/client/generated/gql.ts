@@ -26,6 +26,7 @@ type Documents = {
     "\n  subscription WatchBusy($repo: String) {\n    busy(repo: $repo) {\n      name\n      busy\n    }\n  }\n": typeof types.WatchBusyDocument,
     "\n  subscription WatchJob($id: ID!) {\n    job(id: $id) {\n      ...JobFacts\n      progress {\n        phase\n        percent\n      }\n    }\n  }\n": typeof types.WatchJobDocument,
     "\n  subscription WatchOutput($job: ID, $repo: String, $after: String) {\n    output(job: $job, repo: $repo, after: $after) {\n      offset\n      cursor\n      text\n      textRaw\n    }\n  }\n": typeof types.WatchOutputDocument,
+    "\n  subscription WatchRepo($name: String!) {\n    repo(name: $name) {\n      branch\n      busy\n      dirty\n      operation\n      head {\n        oid\n      }\n      upstream {\n        ahead\n        behind\n      }\n      changedFiles {\n        modified\n      }\n      untrackedFiles\n      currentJob {\n        state\n      }\n    }\n  }\n": typeof types.WatchRepoDocument,
 };
 const documents: Documents = {
     "\n  fragment JobFacts on Job {\n    id\n    key\n    kind\n    state\n    branch\n    before {\n      oid\n    }\n    after {\n      oid\n    }\n    command\n    exitCode\n    signal\n    error {\n      code\n      message\n      detail\n    }\n  }\n": types.JobFactsFragmentDoc,
@@ -39,6 +40,7 @@ const documents: Documents = {
     "\n  subscription WatchBusy($repo: String) {\n    busy(repo: $repo) {\n      name\n      busy\n    }\n  }\n": types.WatchBusyDocument,
     "\n  subscription WatchJob($id: ID!) {\n    job(id: $id) {\n      ...JobFacts\n      progress {\n        phase\n        percent\n      }\n    }\n  }\n": types.WatchJobDocument,
     "\n  subscription WatchOutput($job: ID, $repo: String, $after: String) {\n    output(job: $job, repo: $repo, after: $after) {\n      offset\n      cursor\n      text\n      textRaw\n    }\n  }\n": types.WatchOutputDocument,
+    "\n  subscription WatchRepo($name: String!) {\n    repo(name: $name) {\n      branch\n      busy\n      dirty\n      operation\n      head {\n        oid\n      }\n      upstream {\n        ahead\n        behind\n      }\n      changedFiles {\n        modified\n      }\n      untrackedFiles\n      currentJob {\n        state\n      }\n    }\n  }\n": types.WatchRepoDocument,
 };
 
 /**
@@ -85,6 +87,10 @@ export function graphql(source: "\n  subscription WatchJob($id: ID!) {\n    job(
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  subscription WatchOutput($job: ID, $repo: String, $after: String) {\n    output(job: $job, repo: $repo, after: $after) {\n      offset\n      cursor\n      text\n      textRaw\n    }\n  }\n"): typeof import('./graphql.ts').WatchOutputDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  subscription WatchRepo($name: String!) {\n    repo(name: $name) {\n      branch\n      busy\n      dirty\n      operation\n      head {\n        oid\n      }\n      upstream {\n        ahead\n        behind\n      }\n      changedFiles {\n        modified\n      }\n      untrackedFiles\n      currentJob {\n        state\n      }\n    }\n  }\n"): typeof import('./graphql.ts').WatchRepoDocument;
 
 
 export function graphql(source: string) {

@@ -187,6 +187,13 @@ export type WatchOutputSubscriptionVariables = Exact<{
 
 export type WatchOutputSubscription = { output: { offset: number, cursor: string, text: string, textRaw: string | null } };
 
+export type WatchRepoSubscriptionVariables = Exact<{
+  name: string;
+}>;
+
+
+export type WatchRepoSubscription = { repo: { branch: string | null, busy: boolean, dirty: boolean, operation: RepoOperation | null, untrackedFiles: Array<string>, head: { oid: string } | null, upstream: { ahead: number | null, behind: number | null } | null, changedFiles: { modified: Array<string> }, currentJob: { state: JobState } | null } };
+
 export class TypedDocumentString<TResult, TVariables>
   extends String
   implements DocumentTypeDecoration<TResult, TVariables>
@@ -540,3 +547,27 @@ export const WatchOutputDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<WatchOutputSubscription, WatchOutputSubscriptionVariables>;
+export const WatchRepoDocument = new TypedDocumentString(`
+    subscription WatchRepo($name: String!) {
+  repo(name: $name) {
+    branch
+    busy
+    dirty
+    operation
+    head {
+      oid
+    }
+    upstream {
+      ahead
+      behind
+    }
+    changedFiles {
+      modified
+    }
+    untrackedFiles
+    currentJob {
+      state
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<WatchRepoSubscription, WatchRepoSubscriptionVariables>;
