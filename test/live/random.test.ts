@@ -63,7 +63,9 @@ test(
       onNews: () => undefined,
     });
     await using stack = new AsyncDisposableStack();
-    stack.defer(watch.close);
+    stack.defer(async () => {
+      await watch.close();
+    });
     const history: string[] = [];
     let cachedAnswers = 0;
     for (let step = 0; step < STEPS; step++) {
