@@ -97,6 +97,8 @@ async function openFiles(
   return {
     async look() {
       const seen: string[] = [];
+      // Before they are looked at: what is written after that must not pass for old.
+      const now = Date.now();
       // Of a local file this takes microseconds, in another thread ten times that.
       for (const place of new Set(places)) {
         const info = statSync(place, { throwIfNoEntry: false });
@@ -104,7 +106,7 @@ async function openFiles(
       }
       for (const file of local) {
         try {
-          seen.push(describe(statSync(file, { bigint: true, throwIfNoEntry: false })));
+          seen.push(describe(statSync(file, { bigint: true, throwIfNoEntry: false }), now));
         } catch {
           seen.push('?');
         }
@@ -114,7 +116,7 @@ async function openFiles(
         const infos = remote.map(
           async (file) => await stat(file, { bigint: true }).catch(() => undefined),
         );
-        seen.push(...(await Promise.all(infos)).map(describe));
+        seen.push(...(await Promise.all(infos)).map((info) => describe(info, now)));
       }
       return seen.join('\n');
     },
@@ -137,8 +139,8 @@ interface FileInfo {
 /** A file that was written just now may be written again within the same tick of its file system's clock. */
 const TICK_MS = 50;
 
-function describe(info: FileInfo | undefined): string {
+function describe(info: FileInfo | undefined, now: number): string {
   if (info === undefined) return '-';
-  if (Math.abs(Date.now() - Number(info.ctimeNs / 1_000_000n)) < TICK_MS) return unlike();
+  if (Math.abs(now - Number(info.ctimeNs / 1_000_000n)) < TICK_MS) return unlike();
   return `${info.dev} ${info.ino} ${info.size} ${info.mtimeNs} ${info.ctimeNs}`;
 }
