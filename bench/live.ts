@@ -86,6 +86,8 @@ async function measureCrowd(fixture: Fixture, dir: string): Promise<Row[]> {
   });
   await using one = openSocket(agent.url);
   await one.subscribe(DOCUMENT).next();
+  // The first answer comes before every folder is watched.
+  await delay(1000);
   const watches = countWatches(agent.pid);
   await using sockets = new AsyncDisposableStack();
   let received = 0;

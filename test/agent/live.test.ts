@@ -56,8 +56,8 @@ for (const transport of ['graphql-ws', 'server-sent events'] as const) {
       transport === 'graphql-ws'
         ? socket.subscribe(watchRepo, { name: 'site' })
         : openEvents(scene.url, watchRepo, { name: 'site' });
-    const now = await events.next();
-    assert.deepEqual(now.value?.repo, {
+    const now = await nextThat(events, () => true);
+    assert.deepEqual(now, {
       branch: 'main',
       busy: false,
       dirty: false,

@@ -31,11 +31,9 @@ test(
       await writeFile(join(copy, `folder-${n}/.gitignore`), '*\n');
     }
     const script = `echo ${FEW} > /proc/sys/user/max_inotify_watches && exec "$@"`;
-    const printed = await runProgram(
-      'unshare',
-      ...['--user', '--map-root-user', '/bin/sh', '-c', script, 'sh'],
-      ...[process.execPath, join(import.meta.dirname, 'few-watches.ts'), fixture.dir, copy],
-    );
+    const shell = ['--user', '--map-root-user', '/bin/sh', '-c', script, 'sh'];
+    const program = [process.execPath, join(import.meta.dirname, 'few-watches.ts')];
+    const printed = await runProgram('unshare', ...shell, ...program, fixture.dir, copy);
     assert.deepEqual(JSON.parse(printed), {
       obstacle: 'the system allows no more watches: raise fs.inotify.max_user_watches',
       untracked: [{ text: 'new' }],

@@ -37,7 +37,7 @@ const SEED = Number(process.env['GITAGENT_SEED'] ?? 1);
 test(
   `the cached status is that of a fresh git status after each of ${STEPS} random changes`,
   {
-    timeout: 60_000 + STEPS * 1000,
+    timeout: 60_000 + STEPS * 5000,
     skip: process.platform !== 'linux' && 'nothing is cached there',
   },
   async () => {

@@ -275,7 +275,7 @@ export async function createWalk(fixture: Fixture, seed: number): Promise<Walk> 
     'a burst': () => {
       const dir = `burst-${random(4)}`;
       mkdirSync(at(dir), { recursive: true });
-      for (let n = 0; n < 3000; n++) writeFileSync(at(`${dir}/${random(50)}`), String(n));
+      for (let n = 0; n < 1000; n++) writeFileSync(at(`${dir}/${random(50)}`), String(n));
     },
     'no burst any more': () => rmSync(at(`burst-${random(4)}`), { recursive: true }),
     'delete and make anew': () => {
