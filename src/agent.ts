@@ -15,6 +15,7 @@ import { createRetention } from './jobs/retention.ts';
 import { recoverJobs } from './jobs/recovery.ts';
 import { openRepositories } from './jobs/repositories.ts';
 import type { Job } from './jobs/job.ts';
+import { createLive } from './live/live.ts';
 import type { Log } from './log.ts';
 
 /** A running agent. */
@@ -91,7 +92,17 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
   });
   const tokens = openPlanTokens(config.stateDir);
   const plans = createPlans({ git, repositories, tokens, patience, timeouts: config.timeouts });
-  const services = { git, repositories, jobs, plans };
+  const live = createLive({
+    git,
+    repositories,
+    jobs,
+    host,
+    maxFolders: config.limits.watchedFolders,
+    maxFoldersTotal: config.limits.watchedFoldersTotal,
+    pollSeconds: config.timeouts.pollSeconds,
+    idleSeconds: config.timeouts.watchIdleSeconds,
+  });
+  const services = { git, repositories, jobs, plans, live };
   const authenticator = createAuthenticator(config, accessFile);
   const server = createHttpServer({
     services,
@@ -125,6 +136,7 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     await jobs.drain(config.timeouts.drainSeconds);
     await server.close();
     await retention[Symbol.asyncDispose]();
+    await live.close();
     journal[Symbol.dispose]();
     log.info('stopped');
   };

@@ -179,17 +179,35 @@ const limitSchema = z
       .max(100)
       .default(3)
       .describe('How often a fetch that the network failed is tried again; refusals never are.'),
+    watched_folders: z
+      .int()
+      .min(0)
+      .max(1_000_000)
+      .default(8192)
+      .describe(
+        'Folders that are watched for changes, for each repository. One that has more is polled.',
+      ),
+    watched_folders_total: z
+      .int()
+      .min(0)
+      .max(1_000_000)
+      .default(16_384)
+      .describe(
+        'Folders that are watched for changes in all repositories together; each takes about 3 KB of memory and one of fs.inotify.max_user_watches.',
+      ),
   })
   .describe('Upper bounds.')
-  .transform(({ git_children, queue, output_chunk, output_bytes, fetch_retries, ...sockets }) => ({
-    gitChildren: git_children,
-    queue,
-    outputChunkBytes: output_chunk,
-    outputBytes: output_bytes,
-    fetchRetries: fetch_retries,
-    sockets: sockets.sockets,
-    clientSockets: sockets.client_sockets,
-    socketOperations: sockets.socket_operations,
+  .transform((limits) => ({
+    gitChildren: limits.git_children,
+    queue: limits.queue,
+    outputChunkBytes: limits.output_chunk,
+    outputBytes: limits.output_bytes,
+    fetchRetries: limits.fetch_retries,
+    sockets: limits.sockets,
+    clientSockets: limits.client_sockets,
+    socketOperations: limits.socket_operations,
+    watchedFolders: limits.watched_folders,
+    watchedFoldersTotal: limits.watched_folders_total,
   }));
 
 const retentionSchema = z
@@ -289,17 +307,33 @@ const timeoutSchema = z
       .describe(
         'Seconds without any output after which git or a command is ended; no limit when left out.',
       ),
+    poll: z
+      .number()
+      .min(0.1)
+      .max(longestSeconds)
+      .default(5)
+      .describe(
+        'Seconds between two looks at a repository that somebody follows and that cannot be watched.',
+      ),
+    watch_idle: z
+      .number()
+      .min(0)
+      .max(longestSeconds)
+      .default(120)
+      .describe('Seconds that a repository is still watched after nobody has asked for it.'),
   })
   .describe('How long to wait, in seconds.')
-  .transform(({ drain, kill, heartbeat, fetch_retry, fetch, checkout, command, idle }) => ({
+  .transform(({ drain, kill, heartbeat, command, idle, ...timeouts }) => ({
     drainSeconds: drain,
     killSeconds: kill,
     heartbeatSeconds: heartbeat,
-    fetchRetrySeconds: fetch_retry,
-    fetchSeconds: fetch,
-    checkoutSeconds: checkout,
+    fetchRetrySeconds: timeouts.fetch_retry,
+    fetchSeconds: timeouts.fetch,
+    checkoutSeconds: timeouts.checkout,
     ...(command !== undefined && { commandSeconds: command }),
     ...(idle !== undefined && { idleSeconds: idle }),
+    pollSeconds: timeouts.poll,
+    watchIdleSeconds: timeouts.watch_idle,
   }));
 
 const gitHttpSchema = z

@@ -13,6 +13,7 @@ const mayImport: Record<string, string[]> = {
     'agent',
     'http',
     'schema',
+    'live',
     'jobs',
     'git',
     'auth',
@@ -22,9 +23,10 @@ const mayImport: Record<string, string[]> = {
     'log',
     'host',
   ],
-  agent: ['http', 'git-http', 'schema', 'jobs', 'git', 'auth', 'config', 'error', 'log'],
-  http: ['git-http', 'schema', 'jobs', 'git', 'auth', 'config', 'error'],
-  schema: ['jobs', 'git', 'auth', 'config', 'error'],
+  agent: ['http', 'git-http', 'schema', 'live', 'jobs', 'git', 'auth', 'config', 'error', 'log'],
+  http: ['git-http', 'schema', 'live', 'jobs', 'git', 'auth', 'config', 'error'],
+  schema: ['live', 'jobs', 'git', 'auth', 'config', 'error'],
+  live: ['jobs', 'git', 'error'],
   jobs: ['git', 'auth', 'config', 'error'],
   'git-http': ['git', 'error'], // usable in anybody's server
   git: ['error'], // usable alone

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Git } from './git.ts';
@@ -43,6 +44,17 @@ export interface Status {
   readonly untracked: readonly GitPath[];
 }
 
+/** A status, and what is needed to know when it may have changed. Paths have a character for each byte. */
+export interface StatusSurvey {
+  readonly status: Status;
+  /** Equal for equal statuses. */
+  readonly fingerprint: string;
+  /** Ignored folders that git does not look into: nothing in them is tracked. */
+  readonly ignoredFolders: readonly string[];
+  /** Untracked folders that are repositories of their own: git does not look into them either. */
+  readonly foreignFolders: readonly string[];
+}
+
 /**
  * Reads a working tree's status: one git child, no locks taken, no submodule's fetch or hook run.
  * A bare repository has no working tree; read its HEAD with `readHead`.
@@ -53,6 +65,41 @@ export async function readStatus(
   repository: Repository,
   signal: AbortSignal,
 ): Promise<Status> {
+  const { status } = await runStatus(git, repository, [], signal);
+  return status;
+}
+
+/**
+ * Reads the same with one child that also lists what it ignores, so costs more where that is much.
+ * @throws GitCommandError
+ */
+export async function surveyStatus(
+  git: Git,
+  repository: Repository,
+  signal: AbortSignal,
+): Promise<StatusSurvey> {
+  // `matching`: a folder is listed when it is ignored itself, not when all that is in it now happens to be.
+  const { status, stdout } = await runStatus(git, repository, ['--ignored=matching'], signal);
+  const hash = createHash('sha256').update(`${status.branch}\0`);
+  const ignoredFolders: string[] = [];
+  const foreignFolders: string[] = [];
+  for (const record of splitRecords(stdout)) {
+    const isFolder = record.at(-1) === SLASH;
+    if (isFolder && record[0] === IGNORED)
+      ignoredFolders.push(record.toString('latin1', 2, record.length - 1));
+    if (isFolder && record[0] === UNTRACKED)
+      foreignFolders.push(record.toString('latin1', 2, record.length - 1));
+    if (record[0] !== IGNORED) hash.update(record).update('\0');
+  }
+  return { status, fingerprint: hash.digest('base64'), ignoredFolders, foreignFolders };
+}
+
+async function runStatus(
+  git: Git,
+  repository: Repository,
+  flags: readonly string[],
+  signal: AbortSignal,
+): Promise<{ status: Status; stdout: Buffer }> {
   const { stdout } = await git.run(
     repository,
     [
@@ -63,13 +110,16 @@ export async function readStatus(
       '--ahead-behind',
       '--untracked-files=all',
       '--find-renames',
+      ...flags,
     ],
     { intent: 'status', signal },
   );
-  const status = parseStatus(stdout);
-  return status.branch === null && (await isOnBranchDetached(repository))
-    ? { ...status, branch: DETACHED }
-    : status;
+  const parsed = parseStatus(stdout);
+  const status =
+    parsed.branch === null && (await isOnBranchDetached(repository))
+      ? { ...parsed, branch: DETACHED }
+      : parsed;
+  return { status, stdout };
 }
 
 /** A branch may have the very name that git status prints for a detached HEAD; only the file tells them apart. */
@@ -115,7 +165,7 @@ export function parseStatus(output: Buffer): Status {
       case UNTRACKED:
         untracked.push(gitPath(record.subarray(2)));
         break;
-      default: // `!` ignored, which we do not ask for, and what a later git may add.
+      default: // `!` ignored, which is no part of a status, and what a later git may add.
     }
   }
   const head = headers.get('branch.oid') ?? '';
@@ -140,6 +190,8 @@ const ORDINARY = 0x31; // 1
 const RENAMED = 0x32; // 2
 const UNMERGED = 0x75; // u
 const UNTRACKED = 0x3f; // ?
+const IGNORED = 0x21; // !
+const SLASH = 0x2f;
 const SPACE = 0x20;
 
 function* splitRecords(output: Buffer): Generator<Buffer, undefined> {

@@ -1,14 +1,13 @@
 import { requireScope } from '../auth/caller.ts';
 import { readCommit } from '../git/commit-reader.ts';
-import { readHead } from '../git/head.ts';
-import { isDirty, readStatus, type StatusEntry } from '../git/status.ts';
+import { isDirty, type StatusEntry } from '../git/status.ts';
 import type { ServedRepository } from '../jobs/repositories.ts';
 import type { Services } from '../schema/context.ts';
 import { sendLegacyJson } from './respond.ts';
 import type { Route } from './rest-route.ts';
 
 /** `GET /repo` and `GET /repo/NAME`. */
-export function statusRoutes({ git, jobs, repositories }: Services): readonly Route[] {
+export function statusRoutes({ git, jobs, live, repositories }: Services): readonly Route[] {
   return [
     {
       method: 'GET',
@@ -36,11 +35,7 @@ export function statusRoutes({ git, jobs, repositories }: Services): readonly Ro
 
   async function describeStatus(served: ServedRepository, signal: AbortSignal): Promise<object> {
     const { repository } = served;
-    const status = repository.workTree === null ? null : await readStatus(git, repository, signal);
-    const head =
-      status === null
-        ? await readHead(git, repository, signal)
-        : { branch: status.branch, oid: status.head };
+    const { head, status } = await live.read(served.name, signal);
     const commit = head.oid === null ? null : await readCommit(git, repository, head.oid, signal);
     return {
       author: commit?.author.name ?? null,

@@ -20,6 +20,8 @@ import { getCommand, workOnJob, type JobContext } from './work.ts';
 export type JobWork = (context: JobContext) => Promise<void>;
 
 export interface Jobs {
+  /** Woken after each change of a job's state, once `current` and `isBusy` say so. */
+  readonly changed: Wake;
   /**
    * Accepts a job: it is in the journal, and the repository is busy, when this returns. For a request that
    * is repeated with its idempotency key it gives the job that the first one started, as far as that is.
@@ -91,6 +93,7 @@ export function createJobs(deps: JobsDeps): Jobs {
   const { repositories, journal, outputs } = deps;
   const live = new Map<string, LiveJob>();
   const busyChanged = createWake();
+  const changed = createWake();
   const locks = new Map<string, RepositoryLock>();
   // Two names may stand for one folder: what must exclude each other is work in one working tree.
   const locksByGitDir = new Map<string, RepositoryLock>();
@@ -120,6 +123,7 @@ export function createJobs(deps: JobsDeps): Jobs {
   function update(entry: LiveJob, facts: Partial<Job>): void {
     entry.job = { ...entry.job, ...facts };
     entry.changed.wake();
+    if (facts.state !== undefined) changed.wake();
   }
 
   /** A full disk must not keep the lock for ever, so a failure is told, and made up for with the next job. */
@@ -229,6 +233,8 @@ export function createJobs(deps: JobsDeps): Jobs {
   }
 
   const jobs: Jobs = {
+    changed,
+
     submit(request, ifBusy, doWork = workOnJob) {
       const repeated = jobs.findRepeated(request);
       if (repeated !== null) return repeated;

@@ -4,12 +4,13 @@ import { requireScope, type Caller } from '../auth/caller.ts';
 import { readCommit } from '../git/commit-reader.ts';
 import type { Commit } from '../git/commit.ts';
 import type { Git } from '../git/git.ts';
-import { readHead, type Head } from '../git/head.ts';
+import type { Head } from '../git/head.ts';
 import type { Oid } from '../git/oid.ts';
-import { readStatus, type Status } from '../git/status.ts';
+import type { Status } from '../git/status.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Plans } from '../jobs/plans.ts';
 import type { Repositories, ServedRepository } from '../jobs/repositories.ts';
+import type { CopyState, Live } from '../live/live.ts';
 
 /** What the schema's fields ask: one for the whole agent. */
 export interface Services {
@@ -17,6 +18,7 @@ export interface Services {
   readonly repositories: Repositories;
   readonly jobs: Jobs;
   readonly plans: Plans;
+  readonly live: Live;
 }
 
 /** Who runs an operation, and how. */
@@ -30,36 +32,32 @@ export interface Operation {
 
 /** What the fields of one operation share. */
 export interface SchemaContext extends Services, Operation {
-  /** A working tree's status by repository name, one `git status` however many fields ask; null for a bare one. */
-  readonly status: DataLoader<string, Status | null>;
-  /** Where HEAD stands, by repository name; the status' own answer where there is one. */
-  readonly head: DataLoader<string, Head>;
+  /** A working tree's status, read at most once however many fields ask; null for a bare one. */
+  readonly status: { readonly load: (repo: string) => Promise<Status | null> };
+  /** Where HEAD stands; the status' own answer where there is one. */
+  readonly head: { readonly load: (repo: string) => Promise<Head> };
   /** Forgets what was read, as each event of a subscription must. */
   readonly forget: () => void;
+  /** Forgets what was read, and takes a repository's state, or why it has none, from an event that says it. */
+  readonly show: (repo: string, state: CopyState | Error) => void;
 }
 
 export function createContext(services: Services, operation: Operation): SchemaContext {
-  const { git, repositories } = services;
+  const { live } = services;
   const { signal } = operation;
   // As many reads listen to it as run at once, which is no leak.
   setMaxListeners(0, signal);
-  const status = loader(async (name: string): Promise<Status | null> => {
-    const { repository } = repositories.get(name);
-    return repository.workTree === null ? null : await readStatus(git, repository, signal);
-  });
-  const head = loader(async (name: string): Promise<Head> => {
-    const known = await status.load(name);
-    if (known !== null) return { branch: known.branch, oid: known.head };
-    return await readHead(git, repositories.get(name).repository, signal);
-  });
+  const states = loader(async (name: string) => await live.read(name, signal));
   return {
     ...services,
     ...operation,
-    status,
-    head,
+    status: { load: async (repo) => (await states.load(repo)).status },
+    head: { load: async (repo) => (await states.load(repo)).head },
     forget() {
-      status.clearAll();
-      head.clearAll();
+      states.clearAll();
+    },
+    show(repo, state) {
+      states.clearAll().prime(repo, state);
     },
   };
 }

@@ -2,6 +2,7 @@ import { builder } from './builder.ts';
 import './scalar.ts';
 import './repo.ts';
 import './job.ts';
+import './live.ts';
 import './output.ts';
 import './pull.ts';
 import './plan.ts';

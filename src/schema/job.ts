@@ -248,7 +248,8 @@ builder.objectFields(RepoType, (t) => ({
     type: JobType,
     nullable: true,
     description: 'The job that holds the lock; null when none does.',
-    resolve: ({ served }, _args, { jobs }) => jobs.current(served.name),
+    resolve: ({ served, job }, _args, { jobs }) =>
+      job === undefined ? jobs.current(served.name) : job,
   }),
   jobs: t.connection(
     {

@@ -2,7 +2,8 @@ import { resolveArrayConnection } from '@pothos/plugin-relay';
 import { z } from 'zod';
 import type { CommandConfig } from '../config.ts';
 import { isDirty, type Upstream } from '../git/status.ts';
-import { readOperation } from '../git/operation.ts';
+import { readOperation, type Operation } from '../git/operation.ts';
+import type { Job } from '../jobs/job.ts';
 import type { ServedRepository } from '../jobs/repositories.ts';
 import { builder } from './builder.ts';
 import { ChangedFilesType, changesOfStatus } from './changed-files.ts';
@@ -13,8 +14,11 @@ import { AppError } from '../error.ts';
 /** A repository, as it is now; or, in an event, with what the event says of it. */
 export interface RepoView {
   readonly served: ServedRepository;
-  /** Set in the events of `busy`, where now may be later than the event. */
+  /** Set in the events of `busy` and `repo`, where now may be later than the event. */
   readonly busy?: boolean;
+  /** Set in the events of `repo`, as what follows is. */
+  readonly job?: Job | null;
+  readonly operation?: Operation | null;
 }
 
 const MAX_PATHS = 100_000;
@@ -153,7 +157,8 @@ builder.node(RepoType, {
       type: RepoOperation,
       nullable: true,
       description: 'What is in progress; null when nothing is.',
-      resolve: async ({ served }) => await readOperation(served.repository),
+      resolve: async ({ served, operation }) =>
+        operation === undefined ? await readOperation(served.repository) : operation,
     }),
     commands: t.field({
       type: [CommandType],

@@ -29,6 +29,7 @@ type Documents = {
     "\n  subscription WatchRepoJobs($repo: String!) {\n    busy(repo: $repo) {\n      jobs(first: 20) {\n        nodes {\n          key\n          state\n        }\n      }\n    }\n  }\n": typeof types.WatchRepoJobsDocument,
     "\n  query Jobs($repo: String, $state: [JobState!], $first: Int, $after: String) {\n    jobs(repo: $repo, state: $state, first: $first, after: $after) {\n      nodes {\n        ...JobFacts\n        repo {\n          name\n        }\n        caller\n        trigger\n        queuedAt\n        startedAt\n        finishedAt\n      }\n      pageInfo {\n        hasNextPage\n        endCursor\n      }\n    }\n  }\n": typeof types.JobsDocument,
     "\n  query JobOutput($id: ID!, $first: Int, $after: String) {\n    job(id: $id) {\n      output(first: $first, after: $after) {\n        nodes {\n          text\n          textRaw\n        }\n        pageInfo {\n          hasNextPage\n          endCursor\n        }\n      }\n    }\n  }\n": typeof types.JobOutputDocument,
+    "\n  subscription WatchRepo($name: String!) {\n    repo(name: $name) {\n      branch\n      busy\n      dirty\n      operation\n      head {\n        oid\n      }\n      upstream {\n        ahead\n        behind\n      }\n      changedFiles {\n        modified\n      }\n      untrackedFiles\n      currentJob {\n        state\n      }\n    }\n  }\n": typeof types.WatchRepoDocument,
 };
 const documents: Documents = {
     "\n  fragment JobFacts on Job {\n    id\n    key\n    kind\n    state\n    branch\n    before {\n      oid\n    }\n    after {\n      oid\n    }\n    command\n    exitCode\n    signal\n    error {\n      code\n      message\n      detail\n    }\n  }\n": types.JobFactsFragmentDoc,
@@ -45,6 +46,7 @@ const documents: Documents = {
     "\n  subscription WatchRepoJobs($repo: String!) {\n    busy(repo: $repo) {\n      jobs(first: 20) {\n        nodes {\n          key\n          state\n        }\n      }\n    }\n  }\n": types.WatchRepoJobsDocument,
     "\n  query Jobs($repo: String, $state: [JobState!], $first: Int, $after: String) {\n    jobs(repo: $repo, state: $state, first: $first, after: $after) {\n      nodes {\n        ...JobFacts\n        repo {\n          name\n        }\n        caller\n        trigger\n        queuedAt\n        startedAt\n        finishedAt\n      }\n      pageInfo {\n        hasNextPage\n        endCursor\n      }\n    }\n  }\n": types.JobsDocument,
     "\n  query JobOutput($id: ID!, $first: Int, $after: String) {\n    job(id: $id) {\n      output(first: $first, after: $after) {\n        nodes {\n          text\n          textRaw\n        }\n        pageInfo {\n          hasNextPage\n          endCursor\n        }\n      }\n    }\n  }\n": types.JobOutputDocument,
+    "\n  subscription WatchRepo($name: String!) {\n    repo(name: $name) {\n      branch\n      busy\n      dirty\n      operation\n      head {\n        oid\n      }\n      upstream {\n        ahead\n        behind\n      }\n      changedFiles {\n        modified\n      }\n      untrackedFiles\n      currentJob {\n        state\n      }\n    }\n  }\n": types.WatchRepoDocument,
 };
 
 /**
@@ -103,6 +105,10 @@ export function graphql(source: "\n  query Jobs($repo: String, $state: [JobState
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  query JobOutput($id: ID!, $first: Int, $after: String) {\n    job(id: $id) {\n      output(first: $first, after: $after) {\n        nodes {\n          text\n          textRaw\n        }\n        pageInfo {\n          hasNextPage\n          endCursor\n        }\n      }\n    }\n  }\n"): typeof import('./graphql.ts').JobOutputDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  subscription WatchRepo($name: String!) {\n    repo(name: $name) {\n      branch\n      busy\n      dirty\n      operation\n      head {\n        oid\n      }\n      upstream {\n        ahead\n        behind\n      }\n      changedFiles {\n        modified\n      }\n      untrackedFiles\n      currentJob {\n        state\n      }\n    }\n  }\n"): typeof import('./graphql.ts').WatchRepoDocument;
 
 
 export function graphql(source: string) {

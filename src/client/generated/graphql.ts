@@ -219,6 +219,13 @@ export type JobOutputQueryVariables = Exact<{
 
 export type JobOutputQuery = { job: { output: { nodes: Array<{ text: string, textRaw: string | null }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } } | null };
 
+export type WatchRepoSubscriptionVariables = Exact<{
+  name: string;
+}>;
+
+
+export type WatchRepoSubscription = { repo: { branch: string | null, busy: boolean, dirty: boolean, operation: RepoOperation | null, untrackedFiles: Array<string>, head: { oid: string } | null, upstream: { ahead: number | null, behind: number | null } | null, changedFiles: { modified: Array<string> }, currentJob: { state: JobState } | null } };
+
 export class TypedDocumentString<TResult, TVariables>
   extends String
   implements DocumentTypeDecoration<TResult, TVariables>
@@ -646,3 +653,27 @@ export const JobOutputDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<JobOutputQuery, JobOutputQueryVariables>;
+export const WatchRepoDocument = new TypedDocumentString(`
+    subscription WatchRepo($name: String!) {
+  repo(name: $name) {
+    branch
+    busy
+    dirty
+    operation
+    head {
+      oid
+    }
+    upstream {
+      ahead
+      behind
+    }
+    changedFiles {
+      modified
+    }
+    untrackedFiles
+    currentJob {
+      state
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<WatchRepoSubscription, WatchRepoSubscriptionVariables>;
