@@ -3,6 +3,7 @@ import { readAccessFile } from './auth/access-file.ts';
 import { createAuthenticator } from './auth/caller.ts';
 import { isLoopback, type Config } from './config.ts';
 import { createGit } from './git/git.ts';
+import { createObjectReader } from './git/object-reader.ts';
 import { createGitRoutes, gitReaders } from './http/git.ts';
 import { openGitBase } from './http/git-base.ts';
 import { createHttpServer } from './http/server.ts';
@@ -50,6 +51,11 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
   const accessFile =
     config.accessfile === undefined ? null : await readAccessFile(config.accessfile);
   const git = createGit({ host, maxChildren: config.limits.gitChildren });
+  const objects = createObjectReader({
+    git,
+    maxChildren: config.limits.objectReaders,
+    cacheBytes: config.limits.objectCacheBytes,
+  });
   const journal = openJournal(config.stateDir);
   const jobs = createJobs({
     git,
@@ -61,7 +67,7 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     killSeconds: config.timeouts.killSeconds,
     onBug: (error, { id, repo }) => onBug(error, { job: id, repo }),
   });
-  const services = { git, repositories, jobs };
+  const services = { git, objects, repositories, jobs };
   const authenticator = createAuthenticator(config, accessFile);
   const server = createHttpServer({
     services,
@@ -84,6 +90,7 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     server.setStopping();
     await jobs.drain(config.timeouts.drainSeconds);
     await server.close();
+    await objects[Symbol.asyncDispose]();
     journal[Symbol.dispose]();
     log.info('stopped');
   };

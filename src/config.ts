@@ -139,12 +139,26 @@ const limitSchema = z
       .max(16_777_216)
       .default(65_536)
       .describe("Bytes of a job's output that are sent in one piece, at most."),
+    object_readers: z
+      .int()
+      .min(1)
+      .max(256)
+      .default(8)
+      .describe('Git processes that stay to read objects, one for each repository in use.'),
+    object_cache: z
+      .int()
+      .min(0)
+      .max(1_099_511_627_776)
+      .default(33_554_432)
+      .describe('Bytes of commits, trees and files that are remembered, over all repositories.'),
   })
   .describe('Upper bounds.')
-  .transform(({ git_children, queue, output_chunk }) => ({
+  .transform(({ git_children, queue, output_chunk, object_readers, object_cache }) => ({
     gitChildren: git_children,
     queue,
     outputChunkBytes: output_chunk,
+    objectReaders: object_readers,
+    objectCacheBytes: object_cache,
   }));
 
 const timeoutSchema = z

@@ -32,7 +32,7 @@ const cases: readonly Case[] = [
     title: 'an unknown key that resembles none lists what is known',
     text: around('"limits": {"qqqqqqqqqqqq": 1}'),
     expected: [
-      'config.json:3:14: limits: unknown key "qqqqqqqqqqqq"; known keys are git_children, queue, output_chunk',
+      'config.json:3:14: limits: unknown key "qqqqqqqqqqqq"; known keys are git_children, queue, output_chunk, object_readers, object_cache',
     ],
   },
   {

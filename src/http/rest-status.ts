@@ -8,7 +8,7 @@ import { sendLegacyJson } from './respond.ts';
 import type { Route } from './rest-route.ts';
 
 /** `GET /repo` and `GET /repo/NAME`. */
-export function statusRoutes({ git, jobs, repositories }: Services): readonly Route[] {
+export function statusRoutes({ git, objects, jobs, repositories }: Services): readonly Route[] {
   return [
     {
       method: 'GET',
@@ -41,7 +41,8 @@ export function statusRoutes({ git, jobs, repositories }: Services): readonly Ro
       status === null
         ? await readHead(git, repository, signal)
         : { branch: status.branch, oid: status.head };
-    const commit = head.oid === null ? null : await readCommit(git, repository, head.oid, signal);
+    const commit =
+      head.oid === null ? null : await readCommit(objects, repository, head.oid, signal);
     return {
       author: commit?.author.name ?? null,
       branch: head.branch,

@@ -5,6 +5,7 @@ import { readCommit } from '../git/commit-reader.ts';
 import type { Commit } from '../git/commit.ts';
 import type { Git } from '../git/git.ts';
 import { readHead, type Head } from '../git/head.ts';
+import type { ObjectReader } from '../git/object-reader.ts';
 import type { Oid } from '../git/oid.ts';
 import { readStatus, type Status } from '../git/status.ts';
 import type { Jobs } from '../jobs/jobs.ts';
@@ -13,6 +14,7 @@ import type { Repositories, ServedRepository } from '../jobs/repositories.ts';
 /** What the schema's fields ask: one for the whole agent. */
 export interface Services {
   readonly git: Git;
+  readonly objects: ObjectReader;
   readonly repositories: Repositories;
   readonly jobs: Jobs;
 }
@@ -75,7 +77,7 @@ export async function loadCommits(
 ): Promise<(Commit | Error)[]> {
   const read = keys.map(async ({ repo, oid }) => {
     const { repository } = getReadable(context, repo);
-    return await readCommit(context.git, repository, oid, context.signal);
+    return await readCommit(context.objects, repository, oid, context.signal);
   });
   const settled = await Promise.allSettled(read);
   return settled.map((each) => (each.status === 'fulfilled' ? each.value : toError(each.reason)));
