@@ -4,12 +4,20 @@ import { requireScope, type Caller } from '../auth/caller.ts';
 import { readCommit } from '../git/commit-reader.ts';
 import type { Commit } from '../git/commit.ts';
 import type { Git } from '../git/git.ts';
+import { pathBytes, type GitPath } from '../git/git-path.ts';
 import { readHead, type Head } from '../git/head.ts';
-import type { ObjectReader } from '../git/object-reader.ts';
+import { findLastCommits } from '../git/last-commit.ts';
+import type { ObjectInfo, ObjectReader } from '../git/object-reader.ts';
 import type { Oid } from '../git/oid.ts';
+import { findListedRefs, type ListedRef } from '../git/ref-list.ts';
+import type { RefName } from '../git/ref-name.ts';
+import type { Repository } from '../git/repository.ts';
 import { readStatus, type Status } from '../git/status.ts';
+import { readTree } from '../git/tree-path.ts';
+import type { TreeEntry } from '../git/tree.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Repositories, ServedRepository } from '../jobs/repositories.ts';
+import { objectId, type ObjectKey } from './object-key.ts';
 
 /** What the schema's fields ask: one for the whole agent. */
 export interface Services {
@@ -34,12 +42,34 @@ export interface SchemaContext extends Services, Operation {
   readonly status: DataLoader<string, Status | null>;
   /** Where HEAD stands, by repository name; the status' own answer where there is one. */
   readonly head: DataLoader<string, Head>;
+  /** An object's type and size. */
+  readonly objectInfo: DataLoader<ObjectKey, ObjectInfo, string>;
+  /** A tree's entries. */
+  readonly tree: DataLoader<ObjectKey, readonly TreeEntry[], string>;
+  /** The last commits of names in folders, one walk for each folder of a commit; null when it is not there. */
+  readonly lastCommit: DataLoader<PlaceKey, Oid | null, string>;
+  /** Refs by their full names, one git child for each repository; null when there is none. */
+  readonly ref: DataLoader<RefKey, ListedRef | null, string>;
   /** Forgets what was read, as each event of a subscription must. */
   readonly forget: () => void;
 }
 
+/** A name in a folder of a commit. */
+export interface PlaceKey {
+  readonly repo: string;
+  readonly commit: Oid;
+  /** null at the top. */
+  readonly folder: GitPath | null;
+  readonly name: GitPath;
+}
+
+export interface RefKey {
+  readonly repo: string;
+  readonly name: RefName;
+}
+
 export function createContext(services: Services, operation: Operation): SchemaContext {
-  const { git, repositories } = services;
+  const { git, objects, repositories } = services;
   const { signal } = operation;
   // As many reads listen to it as run at once, which is no leak.
   setMaxListeners(0, signal);
@@ -52,20 +82,57 @@ export function createContext(services: Services, operation: Operation): SchemaC
     if (known !== null) return { branch: known.branch, oid: known.head };
     return await readHead(git, repositories.get(name).repository, signal);
   });
+  const repositoryOf = (name: string): Repository =>
+    getReadable({ ...operation, repositories }, name).repository;
+  const objectInfo = keyedLoader(
+    objectId,
+    async ({ repo, oid }) => await objects.info(repositoryOf(repo), oid, signal),
+  );
+  const tree = keyedLoader(
+    objectId,
+    async ({ repo, oid }) => await readTree(objects, repositoryOf(repo), oid, signal),
+  );
+  const lastCommit = groupedLoader(
+    ({ repo, commit, folder }: PlaceKey) => JSON.stringify([repo, commit, folder && keyOf(folder)]),
+    ({ name }) => keyOf(name),
+    async ([first, ...others]): Promise<Map<string, Oid>> => {
+      const { repo, commit, folder } = first;
+      const names = [first, ...others].map(({ name }) => name);
+      const deps = { git, objects, repository: repositoryOf(repo), signal };
+      return await findLastCommits(deps, commit, folder, names);
+    },
+  );
+  const ref = groupedLoader(
+    ({ repo }: RefKey) => repo,
+    ({ name }) => name,
+    async ([first, ...others]): Promise<Map<string, ListedRef>> => {
+      const names = [first, ...others].map(({ name }) => name);
+      return await findListedRefs(git, repositoryOf(first.repo), names, signal);
+    },
+  );
   return {
     ...services,
     ...operation,
     status,
     head,
+    objectInfo,
+    tree,
+    lastCommit,
+    ref,
     forget() {
+      // Objects by id stay what they are.
       status.clearAll();
       head.clearAll();
+      ref.clearAll();
     },
   };
 }
 
 /** The repository, if the caller may read it. @throws AppError NOT_FOUND, UNAUTHENTICATED, FORBIDDEN */
-export function getReadable(context: SchemaContext, name: string): ServedRepository {
+export function getReadable(
+  context: Pick<SchemaContext, 'caller' | 'repositories'>,
+  name: string,
+): ServedRepository {
   requireScope(context.caller, 'read');
   return context.repositories.get(name);
 }
@@ -89,6 +156,54 @@ function loader<T>(read: (name: string) => Promise<T>): DataLoader<string, T> {
     const settled = await Promise.allSettled(names.map(read));
     return settled.map((each) => (each.status === 'fulfilled' ? each.value : toError(each.reason)));
   });
+}
+
+/** The same for keys that are not text. */
+function keyedLoader<K, T>(
+  keyOf: (key: K) => string,
+  read: (key: K) => Promise<T>,
+): DataLoader<K, T, string> {
+  return new DataLoader(
+    async (keys: readonly K[]) => {
+      const settled = await Promise.allSettled(keys.map(read));
+      return settled.map((each) =>
+        each.status === 'fulfilled' ? each.value : toError(each.reason),
+      );
+    },
+    { cacheKeyFn: keyOf },
+  );
+}
+
+/** A loader whose keys are read by groups, each at once; null for what is not found. */
+function groupedLoader<K, T>(
+  groupOf: (key: K) => string,
+  nameOf: (key: K) => string,
+  read: (keys: [K, ...K[]]) => Promise<ReadonlyMap<string, T>>,
+): DataLoader<K, T | null, string> {
+  return new DataLoader(
+    async (keys: readonly K[]) => {
+      const groups = new Map<string, [K, ...K[]]>();
+      for (const key of keys) {
+        const group = groups.get(groupOf(key));
+        if (group === undefined) groups.set(groupOf(key), [key]);
+        else group.push(key);
+      }
+      const found = new Map<string, Promise<ReadonlyMap<string, T>>>();
+      for (const [name, group] of groups) found.set(name, read(group));
+      const settled = await Promise.allSettled(
+        keys.map(async (key) => (await found.get(groupOf(key)))?.get(nameOf(key)) ?? null),
+      );
+      return settled.map((each) =>
+        each.status === 'fulfilled' ? each.value : toError(each.reason),
+      );
+    },
+    { cacheKeyFn: (key) => `${groupOf(key)} ${nameOf(key)}` },
+  );
+}
+
+/** A path or name by its bytes. */
+function keyOf(path: GitPath): string {
+  return pathBytes(path).toString('latin1');
 }
 
 function toError(reason: unknown): Error {
