@@ -1,5 +1,5 @@
-import { GitCommandError } from './git-command-error.ts';
-import { spawnGit, type SpawnSettings } from './git-process.ts';
+import { GitCommandError, type GitCommandFacts } from './git-command-error.ts';
+import { spawnGit, type GitProcess, type SpawnSettings } from './git-process.ts';
 import { signalGroup } from './process-group.ts';
 
 export interface ScanSettings extends Omit<SpawnSettings, 'graceMs'> {
@@ -17,9 +17,37 @@ export async function scanGit<T>(
   settings: ScanSettings,
   read: (output: AsyncIterable<Buffer>) => Promise<T>,
 ): Promise<T> {
-  const timeout = AbortSignal.timeout(settings.timeoutMs);
-  const signal = AbortSignal.any([settings.signal, timeout]);
-  const child = await spawnGit(program, args, { ...settings, signal, graceMs: 0 });
+  // Not AbortSignal.any: a server may hand in a signal that is not Node's own.
+  const stop = new AbortController();
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    stop.abort();
+  }, settings.timeoutMs);
+  const onAbort = (): void => {
+    stop.abort();
+  };
+  if (settings.signal.aborted) onAbort();
+  settings.signal.addEventListener('abort', onAbort);
+  try {
+    const child = await spawnGit(program, args, { ...settings, signal: stop.signal, graceMs: 0 });
+    return await readAll(child, args, read, () => ({
+      isCanceled: settings.signal.aborted,
+      timedOut,
+      isTruncated: false,
+    }));
+  } finally {
+    clearTimeout(timer);
+    settings.signal.removeEventListener('abort', onAbort);
+  }
+}
+
+async function readAll<T>(
+  child: GitProcess,
+  args: readonly string[],
+  read: (output: AsyncIterable<Buffer>) => Promise<T>,
+  flags: () => Pick<GitCommandFacts, 'isCanceled' | 'timedOut' | 'isTruncated'>,
+): Promise<T> {
   child.stdin.end();
   let hasEnded = false;
   void child.ended.then(() => (hasEnded = true));
@@ -27,13 +55,9 @@ export async function scanGit<T>(
   const stdout: AsyncIterable<Buffer> = child.stdout;
   async function* pieces(): AsyncGenerator<Buffer> {
     yield* stdout;
-    const { exitCode, signal: by, stderr } = await child.ended;
+    const outcome = await child.ended;
     isWhole = true;
-    if (exitCode === 0) return;
-    const isCanceled = settings.signal.aborted;
-    const timedOut = timeout.aborted && !isCanceled;
-    const flags = { isCanceled, timedOut, isTruncated: false };
-    throw new GitCommandError({ args, exitCode, signal: by, stderr, ...flags });
+    if (outcome.exitCode !== 0) throw new GitCommandError({ args, ...outcome, ...flags() });
   }
   try {
     return await read(pieces());

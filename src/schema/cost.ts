@@ -38,7 +38,7 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   'Blob.lines': 500,
   'Commit.file': 5,
   'TreeEntry.size': 0.2,
-  'TreeEntry.lastCommit': 50,
+  'TreeEntry.lastCommit': 20,
   'Repo.ref': 10,
   'Repo.defaultBranchRef': 10,
   'Repo.object': 5,
