@@ -51,7 +51,8 @@ export interface AnswerParser {
 export function createAnswerParser(deps: {
   readonly next: () => CatFileRequest | undefined;
   readonly onAnswer: (answer: CatFileAnswer) => void;
-  readonly maxBytes: number;
+  /** Larger contents are not read. */
+  readonly maxBytes: (type: ObjectType) => number;
 }): AnswerParser {
   let rest: Buffer = Buffer.alloc(0);
   let info: ObjectInfo | null = null;
@@ -74,7 +75,7 @@ export function createAnswerParser(deps: {
       deps.onAnswer(answer);
     } else {
       ({ info } = answer);
-      if (info.size > deps.maxBytes) return -1;
+      if (info.size > deps.maxBytes(info.type)) return -1;
       body = Buffer.allocUnsafeSlow(info.size);
       filled = 0;
     }
@@ -97,7 +98,7 @@ export function createAnswerParser(deps: {
     push(chunk) {
       for (let at = 0; at !== -1 && at < chunk.length;) {
         at = info === null ? readHeader(chunk, at) : readBody(chunk, at, info);
-        if (info !== null && info.size > deps.maxBytes) {
+        if (info !== null && info.size > deps.maxBytes(info.type)) {
           deps.onAnswer({ kind: 'object', info, body: null });
           return false;
         }

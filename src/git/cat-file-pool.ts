@@ -5,6 +5,7 @@ import { createCatFileChannel, type CatFileChannel } from './cat-file-channel.ts
 import type { Git } from './git.ts';
 import type { Stamp } from './object-stamp.ts';
 import type { Repository } from './repository.ts';
+import type { ObjectType } from './stored-object.ts';
 
 /** `git cat-file` children, one for each repository that is read, not more than so many over all. */
 export interface CatFilePool extends AsyncDisposable {
@@ -33,7 +34,7 @@ export interface CatFilePoolDeps {
   /** How long a child stays that nobody asks anything. */
   readonly idleMs: number;
   /** Larger contents are not read. */
-  readonly maxBytes: number;
+  readonly maxBytes: (type: ObjectType) => number;
 }
 
 interface Place {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { createAnswerParser, type CatFileAnswer, type CatFileRequest } from './cat-file-answer.ts';
 import type { Git } from './git.ts';
 import type { Repository } from './repository.ts';
+import type { ObjectType } from './stored-object.ts';
 
 /** One running `git cat-file --batch-command`. */
 export interface CatFile {
@@ -42,7 +43,7 @@ const GAVE_UP = 128;
 export async function openCatFile(
   git: Git,
   repository: Repository,
-  maxBytes: number,
+  maxBytes: (type: ObjectType) => number,
   handlers: CatFileHandlers,
 ): Promise<CatFile> {
   const isPartial = await isPartialClone(repository);

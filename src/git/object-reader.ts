@@ -8,6 +8,7 @@ import { readObject } from './object-file.ts';
 import { readStamp, type Stamp } from './object-stamp.ts';
 import type { Oid } from './oid.ts';
 import type { Repository } from './repository.ts';
+import type { ObjectType } from './stored-object.ts';
 import type { Revision } from './revision-expression.ts';
 
 export type { ObjectInfo } from './cat-file-answer.ts';
@@ -33,7 +34,7 @@ export interface ObjectReader extends AsyncDisposable {
   /**
    * Reads an object whole.
    * @throws AppError NOT_FOUND when it is not there, or the repository is gone; LIMIT_EXCEEDED when it is
-   * larger than 16 MiB; COMMAND_FAILED when git cannot read it; CONFLICT when the repository is replaced again
+   * larger than 16 MiB, a commit or tag than 2; COMMAND_FAILED when git cannot read it; CONFLICT when the repository is replaced again
    * and again; CANCELLED while the agent stops
    */
   read(repository: Repository, id: Oid, signal: AbortSignal): Promise<GitObject>;
@@ -74,8 +75,13 @@ export interface ObjectReaderDeps {
   readonly idleMs?: number;
 }
 
-/** A tree of 400,000 files in one folder still fits. */
-const MAX_BODY_BYTES = 16 * 1024 * 1024;
+/** What is read whole at most: a message, a folder of 400,000 files. A page of either must fit in memory. */
+const MAX_BYTES: Readonly<Record<ObjectType, number>> = {
+  commit: 2 * 1024 * 1024,
+  tag: 2 * 1024 * 1024,
+  tree: 16 * 1024 * 1024,
+  blob: 16 * 1024 * 1024,
+};
 /** Requests that are sent, and whose answers are held back, together. */
 const MAX_BATCH = 4096;
 /** So few objects are read without a child, where none runs yet: HEAD's commit of every repository, for one. */
@@ -111,7 +117,7 @@ export function createObjectReader(deps: ObjectReaderDeps): ObjectReader {
     git,
     maxChildren: deps.maxChildren,
     idleMs: deps.idleMs ?? 30_000,
-    maxBytes: MAX_BODY_BYTES,
+    maxBytes: (type) => MAX_BYTES[type],
   });
   const cache = new LRUCache<string, FoundAnswer>({
     // 0 would mean no limit.
@@ -312,7 +318,7 @@ export function createObjectReader(deps: ObjectReaderDeps): ObjectReader {
     if (body !== null) return { ...info, body };
     throw new AppError(
       'LIMIT_EXCEEDED',
-      `the ${info.type} ${id} has ${info.size} bytes, and ${MAX_BODY_BYTES} are read at most; fetch it with git`,
+      `the ${info.type} ${id} has ${info.size} bytes, and ${MAX_BYTES[info.type]} are read at most; fetch it with git`,
     );
   }
 

@@ -1,6 +1,7 @@
 import DataLoader from 'dataloader';
 import { setMaxListeners } from 'node:events';
 import { requireScope, type Caller } from '../auth/caller.ts';
+import { AppError } from '../error.ts';
 import { readCommit } from '../git/commit-reader.ts';
 import type { Commit } from '../git/commit.ts';
 import type { Git } from '../git/git.ts';
@@ -54,6 +55,9 @@ export interface SchemaContext extends Services, Operation {
   readonly forget: () => void;
 }
 
+/** Bytes of trees that one operation may read. */
+const MAX_TREE_BYTES = 32 * 1024 * 1024;
+
 /** A name in a folder of a commit. */
 export interface PlaceKey {
   readonly repo: string;
@@ -88,10 +92,19 @@ export function createContext(services: Services, operation: Operation): SchemaC
     objectId,
     async ({ repo, oid }) => await objects.info(repositoryOf(repo), oid, signal),
   );
-  const tree = keyedLoader(
-    objectId,
-    async ({ repo, oid }) => await readTree(objects, repositoryOf(repo), oid, signal),
-  );
+  let treeBytes = 0;
+  const tree = keyedLoader(objectId, async ({ repo, oid }) => {
+    const { size } = await objectInfo.load({ repo, oid });
+    // A small repository can hold large trees by the thousand, and the answer holds them all.
+    treeBytes += size;
+    if (treeBytes > MAX_TREE_BYTES) {
+      throw new AppError(
+        'LIMIT_EXCEEDED',
+        `the trees of this query have more than ${MAX_TREE_BYTES} bytes; ask for fewer of them`,
+      );
+    }
+    return await readTree(objects, repositoryOf(repo), oid, signal);
+  });
   const lastCommit = groupedLoader(
     ({ repo, commit, folder }: PlaceKey) => JSON.stringify([repo, commit, folder && keyOf(folder)]),
     ({ name }) => keyOf(name),
@@ -120,10 +133,14 @@ export function createContext(services: Services, operation: Operation): SchemaC
     lastCommit,
     ref,
     forget() {
-      // Objects by id stay what they are.
       status.clearAll();
       head.clearAll();
       ref.clearAll();
+      // These stay true, but a subscription would gather them for ever.
+      objectInfo.clearAll();
+      tree.clearAll();
+      lastCommit.clearAll();
+      treeBytes = 0;
     },
   };
 }
