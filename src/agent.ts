@@ -3,6 +3,7 @@ import { readAccessFile } from './auth/access-file.ts';
 import { createAuthenticator } from './auth/caller.ts';
 import { isLoopback, type Config } from './config.ts';
 import { createGit } from './git/git.ts';
+import { createObjectReader } from './git/object-reader.ts';
 import { createGitRoutes, gitReaders } from './http/git.ts';
 import { openGitBase } from './http/git-base.ts';
 import { createHttpServer } from './http/server.ts';
@@ -56,6 +57,11 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
   const accessFile =
     config.accessfile === undefined ? null : await readAccessFile(config.accessfile);
   const git = createGit({ host, maxChildren: config.limits.gitChildren });
+  const objects = createObjectReader({
+    git,
+    maxChildren: config.limits.objectReaders,
+    cacheBytes: config.limits.objectCacheBytes,
+  });
   const journal = openJournal(config.stateDir);
   if (journal.brokenFile !== null) {
     log.error(
@@ -102,7 +108,7 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     pollSeconds: config.timeouts.pollSeconds,
     idleSeconds: config.timeouts.watchIdleSeconds,
   });
-  const services = { git, repositories, jobs, plans, live };
+  const services = { git, objects, repositories, jobs, plans, live };
   const authenticator = createAuthenticator(config, accessFile);
   const server = createHttpServer({
     services,
@@ -137,6 +143,7 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     await server.close();
     await retention[Symbol.asyncDispose]();
     await live.close();
+    await objects[Symbol.asyncDispose]();
     journal[Symbol.dispose]();
     log.info('stopped');
   };

@@ -195,6 +195,18 @@ const limitSchema = z
       .describe(
         'Folders that are watched for changes in all repositories together; each takes about 3 KB of memory and one of fs.inotify.max_user_watches.',
       ),
+    object_readers: z
+      .int()
+      .min(1)
+      .max(256)
+      .default(8)
+      .describe('Git processes that stay to read objects, one for each repository in use.'),
+    object_cache: z
+      .int()
+      .min(0)
+      .max(1_099_511_627_776)
+      .default(33_554_432)
+      .describe('Bytes of commits, trees and files that are remembered, over all repositories.'),
   })
   .describe('Upper bounds.')
   .transform((limits) => ({
@@ -208,6 +220,8 @@ const limitSchema = z
     socketOperations: limits.socket_operations,
     watchedFolders: limits.watched_folders,
     watchedFoldersTotal: limits.watched_folders_total,
+    objectReaders: limits.object_readers,
+    objectCacheBytes: limits.object_cache,
   }));
 
 const retentionSchema = z

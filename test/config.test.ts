@@ -27,6 +27,8 @@ test('defaults fill what a file leaves out, and absent keys stay absent', async 
       socketOperations: 100,
       watchedFolders: 8192,
       watchedFoldersTotal: 16_384,
+      objectReaders: 8,
+      objectCacheBytes: 33_554_432,
     },
     timeouts: {
       drainSeconds: 30,
@@ -70,6 +72,8 @@ test('every key arrives', async () => {
         socket_operations: 3,
         watched_folders: 10,
         watched_folders_total: 20,
+        object_readers: 3,
+        object_cache: 0,
       },
       retention: { jobs: 9, jobs_days: 8, output_days: 0.5, output_bytes: 0 },
       timeouts: { drain: 0, kill: 0.5, heartbeat: 1, poll: 2, watch_idle: 3 },
@@ -112,6 +116,8 @@ test('every key arrives', async () => {
       socketOperations: 3,
       watchedFolders: 10,
       watchedFoldersTotal: 20,
+      objectReaders: 3,
+      objectCacheBytes: 0,
     },
     retention: { jobs: 9, jobsDays: 8, outputDays: 0.5, outputBytes: 0 },
     timeouts: {

@@ -1,33 +1,34 @@
-import { join } from 'node:path';
 import { AppError } from '../error.ts';
 import { parseCommit, type Commit } from './commit.ts';
-import type { Git } from './git.ts';
-import { readObject } from './object-file.ts';
+import type { GitObject, ObjectReader } from './object-reader.ts';
 import type { Oid } from './oid.ts';
 import type { Repository } from './repository.ts';
 
-/** Longer ones exist (a message may be a whole log file); they are left to git. */
-const MAX_BYTES_IN_PROCESS = 256 * 1024;
-
 /**
- * Reads a commit: from the object database itself where that is possible without doubt, else with one
- * git child.
- * @throws AppError NOT_FOUND when there is no such commit (past the end of a shallow clone, or pruned)
+ * Reads a commit.
+ * @throws AppError NOT_FOUND when there is no such commit (past the end of a shallow clone, or pruned),
+ * CONFLICT when it is damaged; and as `ObjectReader.read`
  */
 export async function readCommit(
-  git: Git,
+  objects: ObjectReader,
   repository: Repository,
   id: Oid,
   signal: AbortSignal,
 ): Promise<Commit> {
-  const objects = join(repository.commonDir, 'objects');
-  const object = await readObject(objects, id, { maxBytes: MAX_BYTES_IN_PROCESS });
-  if (object !== null && object.type === 'commit') return parseCommit(id, object.body);
-  const { stdout, exitCode } = await git.run(repository, ['cat-file', 'commit', id], {
-    intent: 'read',
-    signal,
-    exitCodes: [0, 128],
-  });
-  if (exitCode !== 0) throw new AppError('NOT_FOUND', `there is no commit ${id} here`);
-  return parseCommit(id, stdout);
+  return commitOf(await objects.read(repository, id, signal));
+}
+
+/** A commit's parse. @throws AppError NOT_FOUND when it is no commit, CONFLICT when it is damaged */
+export function commitOf({ oid, type, body }: GitObject): Commit {
+  if (type !== 'commit') throw new AppError('NOT_FOUND', `${oid} is a ${type} and not a commit`);
+  try {
+    return parseCommit(oid, body);
+  } catch (error) {
+    throw new AppError(
+      'CONFLICT',
+      `the commit ${oid} is damaged: look at the repository with git fsck`,
+      undefined,
+      { cause: error },
+    );
+  }
 }

@@ -13,6 +13,7 @@ import {
   type GitWriter,
   type SpawnSettings,
 } from './git-process.ts';
+import { scanGit } from './git-scan.ts';
 import { endGroup, signalGroup, withGroups } from './process-group.ts';
 import { redactUrls } from './redact.ts';
 import { findProgram } from './program.ts';
@@ -20,7 +21,10 @@ import type { Repository } from './repository.ts';
 
 export interface GitResult {
   readonly stdout: Buffer;
+  /** 0 where what it printed was cut off. */
   readonly exitCode: number;
+  /** More came out than `maxBytes`, and was cut off. */
+  readonly isTruncated: boolean;
 }
 
 export interface RunOptions {
@@ -32,6 +36,8 @@ export interface RunOptions {
   readonly maxBytes?: number;
   /** Default: 2 minutes. */
   readonly timeoutMs?: number;
+  /** What is more than `maxBytes` is cut off instead: git is ended, and the result says so. */
+  readonly cutsOff?: boolean;
   readonly stdin?: Buffer;
   /** Another index file than the repository's own, for rehearsals. */
   readonly indexFile?: string;
@@ -51,6 +57,11 @@ export interface OperateOptions {
   readonly timeoutMs?: number;
   /** Milliseconds without any output after which git is ended. Default: none. */
   readonly idleMs?: number;
+}
+
+export interface ScanOptions {
+  readonly intent: 'read' | 'status';
+  readonly signal: AbortSignal;
 }
 
 export interface SpawnOptions {
@@ -73,6 +84,18 @@ export interface Git {
    * @throws GitCommandError
    */
   run(repository: Repository, args: readonly string[], options: RunOptions): Promise<GitResult>;
+  /**
+   * Runs a command that changes nothing and hands what it prints to `read`, piece by piece and no faster
+   * than that takes it. When `read` is done git is ended if it has not, so that a walk goes only as far as
+   * it is needed. Counts among the `maxChildren` of `run`.
+   * @throws GitCommandError when git fails before `read` is done; what `read` throws
+   */
+  scan<T>(
+    repository: Repository,
+    args: readonly string[],
+    options: ScanOptions,
+    read: (output: AsyncIterable<Buffer>) => Promise<T>,
+  ): Promise<T>;
   /**
    * Changes a working copy through simple-git, or talks to its remote. Not limited, for jobs have a
    * queue. Each call gets an instance of its own: one is a serial chain that is dead after its first
@@ -150,6 +173,12 @@ export function createGit(deps: {
         return await collect(program(), repository, args, env, options, tracker);
       });
     },
+    scan: async (repository, args, options, read) =>
+      await limit(async () => {
+        const env = gitEnvironment(deps.host, repository, options.intent);
+        const settings = { cwd: repository.path, env, signal: options.signal };
+        return await scanGit(program(), args, { ...settings, timeoutMs: READ_TIMEOUT_MS }, read);
+      }),
     operate: async (repository, options, action) =>
       await operate(
         repository,
@@ -359,8 +388,9 @@ async function collect(
       outcomeOf(child),
     ]);
     const { exitCode, signal } = outcome;
+    if (isTruncated && options.cutsOff === true) return { stdout, exitCode: 0, isTruncated };
     if (exitCode !== null && (options.exitCodes ?? [0]).includes(exitCode) && !isTruncated) {
-      return { stdout, exitCode };
+      return { stdout, exitCode, isTruncated };
     }
     const isCanceled = options.signal.aborted;
     throw failed(args, { exitCode, signal, stderr, timedOut, isCanceled, isTruncated });
@@ -396,11 +426,11 @@ async function collectBytes(
   for await (const chunk of stream ?? []) {
     const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
     size += bytes.length;
+    chunks.push(bytes);
     if (size > maxBytes) {
       onExcess();
-      return Buffer.alloc(0);
+      return Buffer.concat(chunks, maxBytes);
     }
-    chunks.push(bytes);
   }
   return Buffer.concat(chunks, size);
 }

@@ -14,7 +14,7 @@ const MAX_COMMITS = 20;
 
 /** `POST /repo/NAME/plan`. */
 export function planRoutes(services: Services, heartbeatSeconds: number): readonly Route[] {
-  const { git, plans, repositories } = services;
+  const { git, objects, plans, repositories } = services;
 
   async function describe(plan: Plan, caller: Caller, signal: AbortSignal): Promise<object> {
     const { served, head, goal, move, command, error, token } = plan;
@@ -25,7 +25,7 @@ export function planRoutes(services: Services, heartbeatSeconds: number): readon
       inRange === null ? [] : await listCommitsBetween(git, repository, inRange, page, signal);
     const commits = await Promise.all(
       oids.map(async (oid) => {
-        const { author, message } = await readCommit(git, repository, oid, signal);
+        const { author, message } = await readCommit(objects, repository, oid, signal);
         return { author: author.name, hash: oid, message };
       }),
     );

@@ -7,7 +7,7 @@ import { sendLegacyJson } from './respond.ts';
 import type { Route } from './rest-route.ts';
 
 /** `GET /repo` and `GET /repo/NAME`. */
-export function statusRoutes({ git, jobs, live, repositories }: Services): readonly Route[] {
+export function statusRoutes({ objects, jobs, live, repositories }: Services): readonly Route[] {
   return [
     {
       method: 'GET',
@@ -36,7 +36,8 @@ export function statusRoutes({ git, jobs, live, repositories }: Services): reado
   async function describeStatus(served: ServedRepository, signal: AbortSignal): Promise<object> {
     const { repository } = served;
     const { head, status } = await live.read(served.name, signal);
-    const commit = head.oid === null ? null : await readCommit(git, repository, head.oid, signal);
+    const commit =
+      head.oid === null ? null : await readCommit(objects, repository, head.oid, signal);
     return {
       author: commit?.author.name ?? null,
       branch: head.branch,

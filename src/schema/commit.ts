@@ -6,6 +6,7 @@ import { isOid, type Oid } from '../git/oid.ts';
 import { AppError } from '../error.ts';
 import { builder } from './builder.ts';
 import { loadCommits } from './context.ts';
+import { GitObjectType } from './git-object.ts';
 
 /** Where a commit is found: an id alone does not say in which repository. */
 export interface CommitKey {
@@ -29,15 +30,15 @@ function parseCommitId(id: string): CommitKey {
   return { repo: id.slice(colon + 1), oid };
 }
 
-const GitActorType = builder.objectRef<GitActor>('GitActor').implement({
-  description: 'Who wrote or committed something, as the commit says it.',
+export const GitActorType = builder.objectRef<GitActor>('GitActor').implement({
+  description: 'Who wrote, committed or tagged something, as the object itself says it.',
   fields: (t) => ({
     name: t.exposeString('name', { description: 'May be empty.' }),
     email: t.exposeString('email', { description: 'May be empty, and need not be an address.' }),
     date: t.expose('date', {
       type: 'DateTime',
       nullable: true,
-      description: 'When; null when the commit has no date that makes sense.',
+      description: 'When; null when it has no date that makes sense.',
     }),
     timezone: t.exposeString('timezone', {
       description: 'The offset from UTC where it was written, such as `+0100`.',
@@ -66,6 +67,7 @@ export const CommitConnection = builder.connectionObject(
 );
 
 CommitType.implement({
+  interfaces: [GitObjectType],
   description: 'A commit. Reading one costs no git child where its object is an ordinary one.',
   isTypeOf: (value) => typeof value === 'object' && value !== null && 'treeOid' in value,
   fields: (t) => ({

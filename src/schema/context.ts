@@ -1,20 +1,31 @@
 import DataLoader from 'dataloader';
 import { setMaxListeners } from 'node:events';
 import { requireScope, type Caller } from '../auth/caller.ts';
+import { AppError } from '../error.ts';
 import { readCommit } from '../git/commit-reader.ts';
 import type { Commit } from '../git/commit.ts';
 import type { Git } from '../git/git.ts';
+import { pathBytes, type GitPath } from '../git/git-path.ts';
 import type { Head } from '../git/head.ts';
+import { findLastCommits } from '../git/last-commit.ts';
+import type { ObjectInfo, ObjectReader } from '../git/object-reader.ts';
 import type { Oid } from '../git/oid.ts';
+import { findListedRefs, type ListedRef } from '../git/ref-list.ts';
+import type { RefName } from '../git/ref-name.ts';
+import type { Repository } from '../git/repository.ts';
 import type { Status } from '../git/status.ts';
+import { readTree } from '../git/tree-path.ts';
+import type { TreeEntry } from '../git/tree.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Plans } from '../jobs/plans.ts';
 import type { Repositories, ServedRepository } from '../jobs/repositories.ts';
 import type { CopyState, Live } from '../live/live.ts';
+import { objectId, type ObjectKey } from './object-key.ts';
 
 /** What the schema's fields ask: one for the whole agent. */
 export interface Services {
   readonly git: Git;
+  readonly objects: ObjectReader;
   readonly repositories: Repositories;
   readonly jobs: Jobs;
   readonly plans: Plans;
@@ -36,25 +47,97 @@ export interface SchemaContext extends Services, Operation {
   readonly status: { readonly load: (repo: string) => Promise<Status | null> };
   /** Where HEAD stands; the status' own answer where there is one. */
   readonly head: { readonly load: (repo: string) => Promise<Head> };
+  /** An object's type and size. */
+  readonly objectInfo: DataLoader<ObjectKey, ObjectInfo, string>;
+  /** A tree's entries. */
+  readonly tree: DataLoader<ObjectKey, readonly TreeEntry[], string>;
+  /** The last commits of names in folders, one walk for each folder of a commit; null when it is not there. */
+  readonly lastCommit: DataLoader<PlaceKey, Oid | null, string>;
+  /** Refs by their full names, one git child for each repository; null when there is none. */
+  readonly ref: DataLoader<RefKey, ListedRef | null, string>;
   /** Forgets what was read, as each event of a subscription must. */
   readonly forget: () => void;
   /** Forgets what was read, and takes a repository's state, or why it has none, from an event that says it. */
   readonly show: (repo: string, state: CopyState | Error) => void;
 }
 
+/** Bytes of trees that one operation may read. */
+const MAX_TREE_BYTES = 32 * 1024 * 1024;
+
+/** A name in a folder of a commit. */
+export interface PlaceKey {
+  readonly repo: string;
+  readonly commit: Oid;
+  /** null at the top. */
+  readonly folder: GitPath | null;
+  readonly name: GitPath;
+}
+
+export interface RefKey {
+  readonly repo: string;
+  readonly name: RefName;
+}
+
 export function createContext(services: Services, operation: Operation): SchemaContext {
-  const { live } = services;
+  const { git, live, objects, repositories } = services;
   const { signal } = operation;
   // As many reads listen to it as run at once, which is no leak.
   setMaxListeners(0, signal);
   const states = loader(async (name: string) => await live.read(name, signal));
+  const repositoryOf = (name: string): Repository =>
+    getReadable({ ...operation, repositories }, name).repository;
+  const objectInfo = keyedLoader(
+    objectId,
+    async ({ repo, oid }) => await objects.info(repositoryOf(repo), oid, signal),
+  );
+  let treeBytes = 0;
+  const tree = keyedLoader(objectId, async ({ repo, oid }) => {
+    const { size } = await objectInfo.load({ repo, oid });
+    // A small repository can hold large trees by the thousand, and the answer holds them all.
+    treeBytes += size;
+    if (treeBytes > MAX_TREE_BYTES) {
+      throw new AppError(
+        'LIMIT_EXCEEDED',
+        `the trees of this query have more than ${MAX_TREE_BYTES} bytes; ask for fewer of them`,
+      );
+    }
+    return await readTree(objects, repositoryOf(repo), oid, signal);
+  });
+  const lastCommit = groupedLoader(
+    ({ repo, commit, folder }: PlaceKey) => JSON.stringify([repo, commit, folder && keyOf(folder)]),
+    ({ name }) => keyOf(name),
+    async ([first, ...others]): Promise<Map<string, Oid>> => {
+      const { repo, commit, folder } = first;
+      const names = [first, ...others].map(({ name }) => name);
+      const deps = { git, objects, repository: repositoryOf(repo), signal };
+      return await findLastCommits(deps, commit, folder, names);
+    },
+  );
+  const ref = groupedLoader(
+    ({ repo }: RefKey) => repo,
+    ({ name }) => name,
+    async ([first, ...others]): Promise<Map<string, ListedRef>> => {
+      const names = [first, ...others].map(({ name }) => name);
+      return await findListedRefs(git, repositoryOf(first.repo), names, signal);
+    },
+  );
   return {
     ...services,
     ...operation,
     status: { load: async (repo) => (await states.load(repo)).status },
     head: { load: async (repo) => (await states.load(repo)).head },
+    objectInfo,
+    tree,
+    lastCommit,
+    ref,
     forget() {
       states.clearAll();
+      ref.clearAll();
+      // These stay true, but a subscription would gather them for ever.
+      objectInfo.clearAll();
+      tree.clearAll();
+      lastCommit.clearAll();
+      treeBytes = 0;
     },
     show(repo, state) {
       states.clearAll().prime(repo, state);
@@ -63,7 +146,10 @@ export function createContext(services: Services, operation: Operation): SchemaC
 }
 
 /** The repository, if the caller may read it. @throws AppError NOT_FOUND, UNAUTHENTICATED, FORBIDDEN */
-export function getReadable(context: SchemaContext, name: string): ServedRepository {
+export function getReadable(
+  context: Pick<SchemaContext, 'caller' | 'repositories'>,
+  name: string,
+): ServedRepository {
   requireScope(context.caller, 'read');
   return context.repositories.get(name);
 }
@@ -75,7 +161,7 @@ export async function loadCommits(
 ): Promise<(Commit | Error)[]> {
   const read = keys.map(async ({ repo, oid }) => {
     const { repository } = getReadable(context, repo);
-    return await readCommit(context.git, repository, oid, context.signal);
+    return await readCommit(context.objects, repository, oid, context.signal);
   });
   const settled = await Promise.allSettled(read);
   return settled.map((each) => (each.status === 'fulfilled' ? each.value : toError(each.reason)));
@@ -87,6 +173,54 @@ function loader<T>(read: (name: string) => Promise<T>): DataLoader<string, T> {
     const settled = await Promise.allSettled(names.map(read));
     return settled.map((each) => (each.status === 'fulfilled' ? each.value : toError(each.reason)));
   });
+}
+
+/** The same for keys that are not text. */
+function keyedLoader<K, T>(
+  keyOf: (key: K) => string,
+  read: (key: K) => Promise<T>,
+): DataLoader<K, T, string> {
+  return new DataLoader(
+    async (keys: readonly K[]) => {
+      const settled = await Promise.allSettled(keys.map(read));
+      return settled.map((each) =>
+        each.status === 'fulfilled' ? each.value : toError(each.reason),
+      );
+    },
+    { cacheKeyFn: keyOf },
+  );
+}
+
+/** A loader whose keys are read by groups, each at once; null for what is not found. */
+function groupedLoader<K, T>(
+  groupOf: (key: K) => string,
+  nameOf: (key: K) => string,
+  read: (keys: [K, ...K[]]) => Promise<ReadonlyMap<string, T>>,
+): DataLoader<K, T | null, string> {
+  return new DataLoader(
+    async (keys: readonly K[]) => {
+      const groups = new Map<string, [K, ...K[]]>();
+      for (const key of keys) {
+        const group = groups.get(groupOf(key));
+        if (group === undefined) groups.set(groupOf(key), [key]);
+        else group.push(key);
+      }
+      const found = new Map<string, Promise<ReadonlyMap<string, T>>>();
+      for (const [name, group] of groups) found.set(name, read(group));
+      const settled = await Promise.allSettled(
+        keys.map(async (key) => (await found.get(groupOf(key)))?.get(nameOf(key)) ?? null),
+      );
+      return settled.map((each) =>
+        each.status === 'fulfilled' ? each.value : toError(each.reason),
+      );
+    },
+    { cacheKeyFn: (key) => `${groupOf(key)} ${nameOf(key)}` },
+  );
+}
+
+/** A path or name by its bytes. */
+function keyOf(path: GitPath): string {
+  return pathBytes(path).toString('latin1');
 }
 
 function toError(reason: unknown): Error {

@@ -35,7 +35,19 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   'ChangedFiles.modified': 20,
   'ChangedFiles.renamed': 20,
   'ChangedFiles.files': 50,
+  'Blob.isBinary': 50,
+  'Blob.text': 500,
+  'Blob.textRaw': 500,
+  'Blob.lines': 500,
+  'Commit.file': 5,
+  'TreeEntry.size': 0.2,
+  'TreeEntry.lastCommit': 20,
+  'Repo.ref': 10,
+  'Repo.defaultBranchRef': 10,
+  'Repo.object': 5,
 };
+/** Lists that are paged without being connections: how many they give when nothing is said, and at most. */
+const LISTS: Readonly<Record<string, number>> = { 'Tree.entries': 1000 };
 const VALUE_WEIGHT = 0.05;
 
 /**
@@ -99,6 +111,8 @@ export function checkCost(args: ExecutionArgs): void {
     const type = getNamedType(definition.type);
     if (!isCompositeType(type)) return 0;
     const within = (weight ?? 0) + costOf(field.selectionSet, type);
+    const list = LISTS[`${parent.name}.${field.name.value}`];
+    if (list !== undefined) return pageSize(field, variables, list, list) * (1 + within);
     if (!type.name.endsWith('Connection')) return within;
     return pageSize(field, variables) * (1 + within);
   }
@@ -118,7 +132,12 @@ export function checkCost(args: ExecutionArgs): void {
 }
 
 /** The larger of `first` and `last`: which of them counts is the field's affair. */
-function pageSize(field: FieldNode, variables: Readonly<Record<string, unknown>>): number {
+function pageSize(
+  field: FieldNode,
+  variables: Readonly<Record<string, unknown>>,
+  byDefault = DEFAULT_PAGE,
+  most = MAX_PAGE,
+): number {
   const sizes: number[] = [];
   for (const { name, value } of field.arguments ?? []) {
     if (name.value !== 'first' && name.value !== 'last') continue;
@@ -128,7 +147,7 @@ function pageSize(field: FieldNode, variables: Readonly<Record<string, unknown>>
         : value.kind === Kind.INT
           ? Number(value.value)
           : null;
-    if (typeof given === 'number') sizes.push(Math.min(MAX_PAGE, Math.max(0, given)));
+    if (typeof given === 'number') sizes.push(Math.min(most, Math.max(0, given)));
   }
-  return sizes.length === 0 ? DEFAULT_PAGE : Math.max(...sizes);
+  return sizes.length === 0 ? byDefault : Math.max(...sizes);
 }

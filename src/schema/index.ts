@@ -1,6 +1,11 @@
 import { builder } from './builder.ts';
 import './scalar.ts';
 import './repo.ts';
+import './tree.ts';
+import './blob.ts';
+import './tag.ts';
+import './ref.ts';
+import './repo-object.ts';
 import './job.ts';
 import './live.ts';
 import './output.ts';

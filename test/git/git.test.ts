@@ -33,6 +33,7 @@ test('a read gives the bytes that git printed and its exit code', async () => {
   assert.deepEqual(await door.run(repository, ['cat-file', 'blob', blob], READ), {
     stdout: bytes,
     exitCode: 0,
+    isTruncated: false,
   });
   const missing = ['cat-file', '-e', '1'.repeat(40)];
   assert.equal((await door.run(repository, missing, { ...READ, exitCodes: [0, 1] })).exitCode, 1);
