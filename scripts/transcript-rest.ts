@@ -29,6 +29,8 @@ type Ports = Readonly<Record<'10000' | '10001', string>>;
 interface Stage {
   readonly dir: string;
   readonly ports: Ports;
+  /** Times before it are part of the scene, and the same in each run. */
+  readonly since?: number;
 }
 
 /** A transcript is a fenced block of the kind `console`: `$ ` begins a command, `> ` continues it. All of them run in one shell, from top to bottom. */
@@ -146,7 +148,7 @@ function openShell({ dir, ports }: Stage): Shell {
 }
 
 /** What differs from run to run is replaced, the same by the same. */
-export function createNormalizer({ dir, ports }: Stage): (text: string) => string {
+export function createNormalizer({ dir, ports, since = 0 }: Stage): (text: string) => string {
   const ids = new Map<string, string>();
   const number = (id: string): string => {
     if (!ids.has(id)) ids.set(id, String(ids.size + 1).padStart(3, '0'));
@@ -162,7 +164,9 @@ export function createNormalizer({ dir, ports }: Stage): (text: string) => strin
       ) // prettier-ignore
       .replaceAll(/"id": "\d{20,}"/g, '"id": "233907423012895463018834197530286144509"')
       .replaceAll(/"plan_token": "[\w.-]+"/g, '"plan_token": "eyJ2ZXJzaW9uIjoxLCJyZXBvIjoi...rbQ"')
-      .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, time)
+      .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, (found) =>
+        Date.parse(found) < since ? found : time,
+      )
       .replaceAll(/^Date: .*$/gm, `Date: ${new Date(time).toUTCString()}`)
       .replaceAll(`127.0.0.1:${ports['10000']}`, '127.0.0.1:10000')
       .replaceAll(`127.0.0.1:${ports['10001']}`, '127.0.0.1:10001')

@@ -8,9 +8,10 @@ import { restPage } from './transcript-rest.ts';
 
 const isCheck = process.argv.includes('--check');
 
-for (const { file, renew } of [restPage, graphqlPage]) {
+for (const page of [restPage, graphqlPage]) {
+  const { file } = page;
   const present = await readFile(file, 'utf8');
-  const fresh = await renew(present);
+  const fresh = await page.renew(present);
   if (fresh === null) {
     console.error(`transcripts: there is no curl on this machine, so ${file} was not looked at`);
     if (!isCheck) process.exitCode = 1;

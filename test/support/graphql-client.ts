@@ -47,11 +47,7 @@ export async function query<TResult = Record<string, unknown>, TVariables = obje
   { headers = {}, signal = AbortSignal.timeout(30_000) }: RequestOptions = {},
 ): Promise<TResult> {
   const client = createGitAgentClient({ url, headers });
-  return await client.query<TResult, Record<string, unknown>>(
-    String(operation),
-    { ...variables },
-    { signal },
-  );
+  return await client.query<TResult>(String(operation), { ...variables }, { signal });
 }
 
 /** An answer's data; fails the test when there are errors. */
