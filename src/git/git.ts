@@ -28,7 +28,14 @@ export interface RunOptions {
   readonly exitCodes?: readonly number[];
   /** Most bytes of stdout to hold; more is a failure. Default: 64 MiB. */
   readonly maxBytes?: number;
+  /**
+   * Takes stdout piece by piece, so that it is not held. At false git is ended, and that is no failure:
+   * the caller has enough.
+   */
+  readonly onStdout?: (bytes: Buffer) => boolean;
   readonly stdin?: Buffer;
+  /** On top of the intent's own, at command scope. Never from a request. */
+  readonly config?: GitConfig;
   /** Another index file than the repository's own, for rehearsals. */
   readonly indexFile?: string;
 }
@@ -121,6 +128,7 @@ export function createGit(deps: {
       await limit(async () => {
         const env = gitEnvironment(deps.host, repository, options.intent);
         if (options.indexFile !== undefined) env['GIT_INDEX_FILE'] = options.indexFile;
+        Object.assign(env, configVariables(options.config ?? [], Number(env['GIT_CONFIG_COUNT'])));
         return await collect(program(), repository, args, env, options);
       }),
     operate: async (repository, options, action) =>
@@ -263,6 +271,7 @@ async function collect(
   });
   let timedOut = false;
   let isTruncated = false;
+  let isEnough = false;
   const end = (): void => {
     if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
   };
@@ -275,10 +284,15 @@ async function collect(
     child.stdin?.on('error', () => undefined); // EPIPE: git stopped reading, its exit code says why.
     child.stdin?.end(options.stdin);
     const [stdout, stderr, outcome] = await Promise.all([
-      collectBytes(child.stdout, options.maxBytes ?? MAX_STDOUT_BYTES, () => {
-        isTruncated = true;
-        end();
-      }),
+      options.onStdout === undefined
+        ? collectBytes(child.stdout, options.maxBytes ?? MAX_STDOUT_BYTES, () => {
+            isTruncated = true;
+            end();
+          })
+        : handOut(child.stdout, options.onStdout, () => {
+            isEnough = true;
+            end();
+          }),
       collectTail(child.stderr),
       outcomeOf(child),
     ]);
@@ -286,6 +300,7 @@ async function collect(
     if (exitCode !== null && (options.exitCodes ?? [0]).includes(exitCode) && !isTruncated) {
       return { stdout, exitCode };
     }
+    if (isEnough && !options.signal.aborted && !timedOut) return { stdout, exitCode: 0 };
     const isCanceled = options.signal.aborted;
     throw failed(args, { exitCode, signal, stderr, timedOut, isCanceled, isTruncated });
   } catch (error) {
@@ -326,6 +341,19 @@ async function collectBytes(
     chunks.push(bytes);
   }
   return Buffer.concat(chunks, size);
+}
+
+async function handOut(
+  stream: NodeJS.ReadableStream | null,
+  onStdout: (bytes: Buffer) => boolean,
+  onEnough: () => void,
+): Promise<Buffer> {
+  for await (const chunk of stream ?? []) {
+    if (onStdout(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk))) continue;
+    onEnough();
+    break;
+  }
+  return Buffer.alloc(0);
 }
 
 async function collectTail(stream: NodeJS.ReadableStream | null): Promise<string> {

@@ -1,6 +1,7 @@
 import { builder } from './builder.ts';
 import './scalar.ts';
 import './repo.ts';
+import './history.ts';
 import './job.ts';
 import './output.ts';
 import './pull.ts';
