@@ -20,14 +20,24 @@ export async function readCommit(
   id: Oid,
   signal: AbortSignal,
 ): Promise<Commit> {
+  return parseCommit(id, await readCommitBody(git, repository, id, signal));
+}
+
+/** Reads a commit's object, byte for byte, in the same way. @throws AppError NOT_FOUND */
+export async function readCommitBody(
+  git: Git,
+  repository: Repository,
+  id: Oid,
+  signal: AbortSignal,
+): Promise<Buffer> {
   const objects = join(repository.commonDir, 'objects');
   const object = await readObject(objects, id, { maxBytes: MAX_BYTES_IN_PROCESS });
-  if (object !== null && object.type === 'commit') return parseCommit(id, object.body);
+  if (object !== null && object.type === 'commit') return object.body;
   const { stdout, exitCode } = await git.run(repository, ['cat-file', 'commit', id], {
     intent: 'read',
     signal,
     exitCodes: [0, 128],
   });
   if (exitCode !== 0) throw new AppError('NOT_FOUND', `there is no commit ${id} here`);
-  return parseCommit(id, stdout);
+  return stdout;
 }

@@ -103,6 +103,8 @@ export interface Git {
     args: readonly string[],
     options: SpawnOptions,
   ): Promise<GitWriter>;
+  /** Whether git's children find a program of this name. */
+  hasProgram(name: string): boolean;
 }
 
 const MAX_STDOUT_BYTES = 64 * 1024 * 1024;
@@ -142,6 +144,7 @@ export function createGit(deps: {
       await spawnGit(program(), args, spawnSettings(deps.host, repository, options)),
     spawnInto: async (socket, repository, args, options) =>
       await spawnGitInto(socket, program(), args, spawnSettings(deps.host, repository, options)),
+    hasProgram: (name) => findProgram(name, deps.host['PATH']) !== name,
   };
 }
 

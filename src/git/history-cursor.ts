@@ -6,6 +6,8 @@ import { PREFIX_DIGITS, type WalkState } from './walk-state.ts';
 export interface HistoryPlace {
   /** The commit that the history begins with, whatever has become of the branch since. */
   readonly start: Oid;
+  /** Whose history is left out, likewise; null when none is. */
+  readonly exclude: Oid | null;
   /** The commit before this place. */
   readonly last: Oid;
   /** How to go on from here at once; null when the walk must begin anew and pass by what was shown. */
@@ -20,18 +22,23 @@ const HAS_STATE = 1;
 const HAS_OLDEST = 2;
 const HAS_PREFIXES = 4;
 const HAS_SHOWN_ROOT = 8;
+const HAS_EXCLUDE = 16;
 
 /**
  * Writes a place as a cursor.
  * @param filter tells histories of one start from each other: four bytes
  */
-export function formatCursor({ start, last, state }: HistoryPlace, filter: Buffer): string {
+export function formatCursor(
+  { start, exclude, last, state }: HistoryPlace,
+  filter: Buffer,
+): string {
   const ids = (list: readonly string[]): Buffer => Buffer.from(list.join(''), 'hex');
   const begin = (flags: number): Buffer =>
-    Buffer.from([VERSION, start.length === 64 ? 64 : 40, flags, ...filter]);
-  if (state === null || state.queue.length > MAX_QUEUE) {
-    return Buffer.concat([begin(0), ids([start, last])]).toString('base64url');
-  }
+    Buffer.concat([
+      Buffer.from([VERSION, start.length, flags | (exclude === null ? 0 : HAS_EXCLUDE), ...filter]),
+      ids([start, ...(exclude === null ? [] : [exclude]), last]),
+    ]);
+  if (state === null || state.queue.length > MAX_QUEUE) return begin(0).toString('base64url');
   const { oldest, oldestPrefixes } = state;
   const numbers = Buffer.alloc(7);
   numbers.writeUIntBE(oldest ?? 0, 0, 6);
@@ -43,7 +50,6 @@ export function formatCursor({ start, last, state }: HistoryPlace, filter: Buffe
     (state.hasShownRoot ? HAS_SHOWN_ROOT : 0);
   return Buffer.concat([
     begin(flags),
-    ids([start, last]),
     numbers,
     ids(oldestPrefixes ?? []),
     ids(state.queue),
@@ -72,8 +78,9 @@ export function parseCursor(cursor: string, filter: Buffer): HistoryPlace {
     return hex;
   };
   const start = oid(take(digits));
+  const exclude = (flags & HAS_EXCLUDE) === 0 ? null : oid(take(digits));
   const last = oid(take(digits));
-  if ((flags & HAS_STATE) === 0) return { start, last, state: null };
+  if ((flags & HAS_STATE) === 0) return { start, exclude, last, state: null };
   const oldest = Number.parseInt(take(12), 16);
   const count = Number.parseInt(take(2), 16);
   const oldestPrefixes = Array.from({ length: count }, () => take(PREFIX_DIGITS));
@@ -82,6 +89,7 @@ export function parseCursor(cursor: string, filter: Buffer): HistoryPlace {
   if (queue.length > MAX_QUEUE) throw notACursor();
   return {
     start,
+    exclude,
     last,
     state: {
       queue,

@@ -52,7 +52,8 @@ const MAX_EMAILS = 20;
  * says where git's walk stood. Only where clocks were so wrong that this could go astray (see
  * `WalkState`), or hundreds of branches are open at a place, the walk begins anew, with a second child.
  * With another filter it always begins anew and passes by what was shown.
- * @param after a cursor of the same history; then `start` does not count, for a branch may have moved
+ * @param after a cursor of the same history; then `start` and `exclude` do not count, for a branch may have
+ *   moved
  * @throws AppError BAD_USER_INPUT (cursor, filter), NOT_FOUND (the commits are gone), LIMIT_EXCEEDED
  *   (the messages are longer than 16 MiB); GitCommandError
  */
@@ -67,16 +68,21 @@ export async function readHistory(
     readonly signal: AbortSignal;
   },
 ): Promise<HistoryPage> {
-  const { first, after, filter, signal } = options;
-  const digest = digestOf(filter);
+  const { first, after, signal } = options;
+  const digest = digestOf(options.filter);
   const place = after === undefined ? null : parseCursor(after, digest);
+  const exclude = (place === null ? options.filter.exclude : place.exclude) ?? null;
+  const filter = exclude === null ? options.filter : { ...options.filter, exclude };
   const begin = place?.start ?? start;
   const walk = createWalk(git, repository, filter, signal, after !== undefined);
 
   if (!isPlain(filter)) {
     const commits = await walk.passBy(begin, place?.last ?? null, first + 1, () => undefined);
     return pageOf(commits, first, (index) =>
-      formatCursor({ start: begin, last: commits[index]?.oid ?? begin, state: null }, digest),
+      formatCursor(
+        { start: begin, exclude, last: commits[index]?.oid ?? begin, state: null },
+        digest,
+      ),
     );
   }
 
@@ -101,7 +107,10 @@ export async function readHistory(
       seen.add(commit.oid);
       at = advance(at, commit, (id) => seen.has(id) || shown.has(id));
     }
-    return formatCursor({ start: begin, last: page[index]?.oid ?? begin, state: at }, digest);
+    return formatCursor(
+      { start: begin, exclude, last: page[index]?.oid ?? begin, state: at },
+      digest,
+    );
   });
 }
 
@@ -135,7 +144,8 @@ function digestOf(filter: HistoryFilter): Buffer {
     since?.getTime() ?? null,
     until?.getTime() ?? null,
     emails ?? null,
-    exclude ?? null,
+    // Which one it is, the cursor says.
+    exclude !== undefined,
   ];
   return createHash('sha256').update(JSON.stringify(all)).digest().subarray(0, 4);
 }

@@ -35,6 +35,11 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   'ChangedFiles.modified': 20,
   'ChangedFiles.renamed': 20,
   'ChangedFiles.files': 50,
+  // The list's own affair: all of them together hold up to 4 MiB.
+  'FileChange.patch': 6000,
+  'Commit.changedFiles': 500,
+  'Comparison.changedFiles': 500,
+  'Commit.blame': 500,
 };
 const VALUE_WEIGHT = 0.05;
 
@@ -54,6 +59,18 @@ const CHILDREN: Readonly<Record<string, number | string>> = {
   'Repo.upstream': 'status',
   'Job.changedFiles': 1,
   'Commit.history': 1,
+  'Commit.changedFiles': 1,
+  'Commit.blame': 2,
+  'Commit.signature': 1,
+  'ChangedFiles.additions': 'lines',
+  'ChangedFiles.deletions': 'lines',
+  'FileChange.additions': 'lines',
+  'FileChange.deletions': 'lines',
+  'FileChange.isBinary': 'lines',
+  'FileChange.patch': 'patches',
+  'Repo.compare': 4,
+  'Comparison.commits': 1,
+  'Comparison.changedFiles': 1,
 };
 
 /** Most objects within objects. No question that people ask comes near it. */
