@@ -30,6 +30,7 @@ test('defaults fill what a file leaves out, and absent keys stay absent', async 
     retention: { jobs: 100_000, jobsDays: 365, outputDays: 90, outputBytes: 4_294_967_296 },
     realm: 'GitAgent',
     gitHttp: { write: 'scope', dumb: false, hooks: true },
+    maintenance: { commitGraph: true },
     insecure: false,
     repos: [{ name: 'demo', path, commands: new Map(), strategy: 'ff-only' }],
   });
@@ -64,6 +65,7 @@ test('every key arrives', async () => {
       accessfile: '/etc/access.ini',
       realm: 'my git repos',
       git_http: { read: 'scope', write: 'nobody', dumb: true, hooks: false },
+      maintenance: { commit_graph: false },
       repo: {
         demo: {
           repo_path: path,
@@ -100,6 +102,7 @@ test('every key arrives', async () => {
     },
     retention: { jobs: 9, jobsDays: 8, outputDays: 0.5, outputBytes: 0 },
     timeouts: { drainSeconds: 0, killSeconds: 0.5, heartbeatSeconds: 1, fetchRetrySeconds: 1 },
+    maintenance: { commitGraph: false },
     gitBase: join(folder.path, 'repos'),
     accessfile: '/etc/access.ini',
     realm: 'my git repos',

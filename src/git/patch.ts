@@ -73,7 +73,10 @@ function pathArguments(
 function createCollector(
   wanted: ReadonlySet<string>,
   maxBytes: number,
-): { push(bytes: Buffer): boolean; end(): ReadonlyMap<string, Patch> } {
+): {
+  readonly push: (bytes: Buffer) => boolean;
+  readonly end: () => ReadonlyMap<string, Patch>;
+} {
   const sections: string[] = [];
   const patches = new Map<string, { chunks: Buffer[]; size: number; isTruncated: boolean }>();
   let rest: Buffer = Buffer.alloc(0);
@@ -89,7 +92,7 @@ function createCollector(
       const [status, ...paths] = piece.toString('latin1').replace(/\n$/, '').split('\t');
       isInPatches = paths.length === 0;
       const path = parseQuotedPath(paths.at(-1) ?? '').toString('latin1');
-      if (!isInPatches) sections.push(...(/ T$/.test(status ?? '') ? [path, path] : [path]));
+      if (!isInPatches) sections.push(...(status?.endsWith(' T') === true ? [path, path] : [path]));
       return true;
     }
     if (isLineStart && piece.subarray(0, HEADER.length).equals(HEADER)) section++;

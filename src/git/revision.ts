@@ -78,26 +78,6 @@ export async function resolveCommit(
   throw new AppError('NOT_FOUND', `${shown} names no commit here`);
 }
 
-/**
- * Finds the commit that two others have last had in common; null when they have none. Of several git takes
- * one.
- * @throws GitCommandError
- */
-export async function findMergeBase(
-  git: Git,
-  repository: Repository,
-  one: Oid,
-  other: Oid,
-  signal: AbortSignal,
-): Promise<Oid | null> {
-  const { stdout, exitCode } = await git.run(repository, ['merge-base', one, other], {
-    intent: 'read',
-    signal,
-    exitCodes: [0, 1],
-  });
-  return exitCode === 0 ? oid(stdout.toString('latin1').trim()) : null;
-}
-
 /** How two commits lie to each other: what each has that the other has not. */
 export interface Divergence {
   readonly ahead: number;

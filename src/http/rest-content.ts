@@ -210,8 +210,8 @@ function cacheControl(revision: string, commit: Oid): string {
 
 function isKnown(tags: string | undefined, etag: string): boolean {
   const strong = etag.replace(/^W\//, '');
-  const known = (tags ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''));
-  return known.includes(strong) || known.includes('*');
+  const known = new Set((tags ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, '')));
+  return known.has(strong) || known.has('*');
 }
 
 /** What can stand in a header and in every file system. */

@@ -14,8 +14,8 @@ interface Comparison {
   readonly served: ServedRepository;
   readonly base: Oid;
   readonly head: Oid;
-  divergence(): Promise<Divergence>;
-  mergeBase(): Promise<Oid | null>;
+  readonly divergence: () => Promise<Divergence>;
+  readonly mergeBase: () => Promise<Oid | null>;
 }
 
 const ComparisonStatus = builder.enumType('ComparisonStatus', {

@@ -73,7 +73,7 @@ test('a patch that is too long ends with a whole line and says so', async () => 
   const dir = await initRepository(fixture.path('bare.git'), { bare: true });
   const long = 'x'.repeat(300_000);
   const to = await writeCommit(dir, {
-    files: { a: POEM.repeat(100), b: long, c: 'short\n', ...Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`z${n}`, `${`${n} ${'y'.repeat(999)}\n`.repeat(300)}`])) }, // prettier-ignore
+    files: { a: POEM.repeat(100), b: long, c: 'short\n', ...Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`z${n}`, `${n} ${'y'.repeat(999)}\n`.repeat(300)])) }, // prettier-ignore
   });
   const repository = await openRepository(dir);
   const pair = { from: null, to };

@@ -24,9 +24,9 @@ interface Signed {
   readonly dir: string;
   readonly key: string;
   readonly id: Oid;
-  read(id?: Oid): Promise<Signature | null>;
+  readonly read: (id?: Oid) => Promise<Signature | null>;
   /** The same commit with its object changed. */
-  forge(change: (body: string) => string): Promise<Oid>;
+  readonly forge: (change: (body: string) => string) => Promise<Oid>;
 }
 
 /** A repository whose `main` is a commit signed with ssh. */
