@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readAccessFile } from './auth/access-file.ts';
 import { createAuthenticator } from './auth/caller.ts';
 import { isLoopback, type Config } from './config.ts';
+import { createCommitGraphs } from './git/commit-graph.ts';
 import { createGit } from './git/git.ts';
 import { createObjectReader } from './git/object-reader.ts';
 import { createGitRoutes, gitReaders } from './http/git.ts';
@@ -18,6 +19,7 @@ import { openRepositories } from './jobs/repositories.ts';
 import type { Job } from './jobs/job.ts';
 import { createLive } from './live/live.ts';
 import type { Log } from './log.ts';
+import type { Repository } from './git/repository.ts';
 
 /** A running agent. */
 export interface Agent {
@@ -109,11 +111,18 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     idleSeconds: config.timeouts.watchIdleSeconds,
   });
   const services = { git, objects, repositories, jobs, plans, live };
+  const closing = new AbortController();
+  const graphs = createCommitGraphs(git, closing.signal, (error) => {
+    log.warn({ err: error }, 'a commit-graph could not be written');
+  });
+  const wantGraph = (repository: Repository): void => {
+    if (config.maintenance.commitGraph) graphs.request(repository);
+  };
   const authenticator = createAuthenticator(config, accessFile);
   const server = createHttpServer({
     services,
     authenticator,
-    git: createGitRoutes(services, authenticator, gitBase, config, onBug),
+    git: createGitRoutes(services, authenticator, gitBase, config, onBug, wantGraph),
     isGitOpen: isLoopback(config.bindIp) && gitReaders(config) === 'anyone',
     hosts: [config.bindIp, ...config.hosts],
     heartbeatSeconds: config.timeouts.heartbeatSeconds,
@@ -135,6 +144,13 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
   });
   log.info({ url, repositories: config.repos.length, stateDir: config.stateDir }, 'listening');
 
+  const changes = jobs.followBusy(repositories.list().map(({ name }) => name));
+  // Each repository as it is now, and again after each of its jobs.
+  const following = (async () => {
+    for await (const { repo, busy } of changes) {
+      if (!busy) wantGraph(repositories.get(repo).repository);
+    }
+  })();
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     log.info('stopping');
@@ -142,6 +158,10 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     await jobs.drain(config.timeouts.drainSeconds);
     await server.close();
     await retention[Symbol.asyncDispose]();
+    closing.abort();
+    await changes.return?.();
+    await following;
+    await graphs.idle();
     await live.close();
     await objects[Symbol.asyncDispose]();
     journal[Symbol.dispose]();

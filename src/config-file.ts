@@ -76,7 +76,7 @@ export async function loadConfig({
     throw new ConfigError(problems.filter(isFirstOfItsPlace));
 
   const { bind_ip, port, password, anonymous, state_dir, hosts, limits, timeouts } = parsed.data;
-  const { git_base, accessfile, realm, git_http } = parsed.data;
+  const { git_base, accessfile, realm, git_http, maintenance } = parsed.data;
   const config: Config = {
     file: source.file,
     bindIp: bind_ip,
@@ -85,6 +85,7 @@ export async function loadConfig({
     ...(accessfile !== undefined && { accessfile: resolvePath(accessfile, folder, env) }),
     realm,
     gitHttp: git_http,
+    maintenance,
     ...(password !== undefined && { password }),
     ...(anonymous !== undefined && { anonymous }),
     stateDir: state_dir === undefined ? defaultStateDir(env) : resolvePath(state_dir, folder, env),

@@ -45,6 +45,7 @@ export interface Config {
   /** What a 401 names, so that people know which password is meant. */
   readonly realm: string;
   readonly gitHttp: GitHttpConfig;
+  readonly maintenance: MaintenanceConfig;
   /** The caller of `loadConfig` accepted an agent that is open to the network without credentials. */
   readonly insecure: boolean;
   /** In the order of the file. */
@@ -66,6 +67,7 @@ export interface RepoConfig {
 export type LimitConfig = Readonly<z.output<typeof limitSchema>>;
 export type TimeoutConfig = Readonly<z.output<typeof timeoutSchema>>;
 export type RetentionConfig = Readonly<z.output<typeof retentionSchema>>;
+export type MaintenanceConfig = Readonly<z.output<typeof maintenanceSchema>>;
 export type GitHttpConfig = Readonly<z.output<typeof gitHttpSchema>>;
 
 /** A tebibyte. */
@@ -350,6 +352,18 @@ const timeoutSchema = z
     watchIdleSeconds: timeouts.watch_idle,
   }));
 
+const maintenanceSchema = z
+  .strictObject({
+    commit_graph: z
+      .boolean()
+      .default(true)
+      .describe(
+        "Whether git's index of commits (the commit-graph) is written, in the background, into large repositories that may be written to. It makes histories fast, above all those of a path.",
+      ),
+  })
+  .describe('What is done in repositories so that questions are answered fast.')
+  .transform(({ commit_graph }) => ({ commitGraph: commit_graph }));
+
 const gitHttpSchema = z
   .strictObject({
     read: z
@@ -472,6 +486,7 @@ export const configSchema = z.strictObject({
     .describe('What people are asked the password for.'),
   git_http: gitHttpSchema.prefault({}),
   limits: limitSchema.prefault({}),
+  maintenance: maintenanceSchema.prefault({}),
   timeouts: timeoutSchema.prefault({}),
   retention: retentionSchema.prefault({}),
 });

@@ -43,6 +43,7 @@ test('defaults fill what a file leaves out, and absent keys stay absent', async 
     retention: { jobs: 100_000, jobsDays: 365, outputDays: 90, outputBytes: 4_294_967_296 },
     realm: 'GitAgent',
     gitHttp: { write: 'scope', dumb: false, hooks: true },
+    maintenance: { commitGraph: true },
     insecure: false,
     repos: [{ name: 'demo', path, commands: new Map(), strategy: 'ff-only' }],
   });
@@ -81,6 +82,7 @@ test('every key arrives', async () => {
       accessfile: '/etc/access.ini',
       realm: 'my git repos',
       git_http: { read: 'scope', write: 'nobody', dumb: true, hooks: false },
+      maintenance: { commit_graph: false },
       repo: {
         demo: {
           repo_path: path,
@@ -130,6 +132,7 @@ test('every key arrives', async () => {
       pollSeconds: 2,
       watchIdleSeconds: 3,
     },
+    maintenance: { commitGraph: false },
     gitBase: join(folder.path, 'repos'),
     accessfile: '/etc/access.ini',
     realm: 'my git repos',

@@ -1,4 +1,6 @@
-import type { Git } from './git.ts';
+import { AppError } from '../error.ts';
+import type { Git, RunOptions } from './git.ts';
+import { GitCommandError } from './git-command-error.ts';
 import { gitPath, type GitPath } from './git-path.ts';
 import type { Oid } from './oid.ts';
 import type { Repository } from './repository.ts';
@@ -28,24 +30,60 @@ export async function listTreeChanges(
   signal: AbortSignal,
   options: { readonly findRenames: boolean },
 ): Promise<TreeChange[]> {
-  const { stdout } = await git.run(
-    repository,
-    [
-      'diff-tree',
-      '-r',
-      '-z',
-      '--raw',
-      '--no-abbrev',
-      '--no-ext-diff',
-      '--no-textconv',
-      options.findRenames ? '--find-renames' : '--no-renames',
-      from ?? emptyTree(to),
-      to,
-      '--',
-    ],
-    { intent: 'read', signal },
-  );
-  return parseRawDiff(stdout);
+  const args = ['-z', '--raw', '--no-abbrev', ...renameFlags(options.findRenames)];
+  return parseRawDiff(await diffTrees(git, repository, { from, to }, args, [], { signal }));
+}
+
+/** Two commits or trees; `from` null stands for the empty tree. */
+export interface TreePair {
+  readonly from: Oid | null;
+  readonly to: Oid;
+}
+
+/** Finding renames takes time with the square of this; what `git diff` takes when nothing is configured. */
+const RENAME_LIMIT = 1000;
+
+/** The options of `diff-tree` that find renames, or do not. */
+export function renameFlags(findRenames: boolean): readonly string[] {
+  return findRenames ? ['--find-renames', `-l${RENAME_LIMIT}`] : ['--no-renames'];
+}
+
+/**
+ * Runs `git diff-tree` and gives what it prints. No program that the repository names runs.
+ * @param paths literal; all of them when empty
+ * @throws AppError LIMIT_EXCEEDED when it prints too much; GitCommandError
+ */
+export async function diffTrees(
+  git: Git,
+  repository: Repository,
+  { from, to }: TreePair,
+  args: readonly string[],
+  paths: readonly string[],
+  options: Pick<RunOptions, 'signal' | 'onStdout'>,
+): Promise<Buffer> {
+  try {
+    const { stdout } = await git.run(
+      repository,
+      [
+        'diff-tree',
+        '-r',
+        '--no-ext-diff',
+        '--no-textconv',
+        ...args,
+        from ?? emptyTree(to),
+        to,
+        '--',
+        ...paths,
+      ],
+      { intent: 'read', ...options },
+    );
+    return stdout;
+  } catch (error) {
+    if (!(error instanceof GitCommandError && error.isTruncated)) throw error;
+    const message =
+      'these two differ in more files than can be listed: compare commits that are closer';
+    throw new AppError('LIMIT_EXCEEDED', message, undefined, { cause: error });
+  }
 }
 
 /** The id of the tree without entries, which git knows without storing it. */

@@ -81,6 +81,9 @@ export function gitEnvironment(
     env['GIT_ALLOW_PROTOCOL'] = 'none';
     env['GIT_NO_LAZY_FETCH'] = '1';
     env['GIT_NO_REPLACE_OBJECTS'] = '1';
+    // Nor grafts, the older way to replace a commit's parents: a commit is what its object says. The
+    // path cannot exist, and git is silent about a file that does not.
+    env['GIT_GRAFT_FILE'] = '/dev/null/none';
     // git-status(1), "background refresh": a reader must not hold the index lock.
     env['GIT_OPTIONAL_LOCKS'] = '0';
     // Discovery could find another repository, and `safe.bareRepository=explicit` forbids it for bare ones.

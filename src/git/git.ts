@@ -38,7 +38,14 @@ export interface RunOptions {
   readonly timeoutMs?: number;
   /** What is more than `maxBytes` is cut off instead: git is ended, and the result says so. */
   readonly cutsOff?: boolean;
+  /**
+   * Takes stdout piece by piece, so that it is not held. At false git is ended, and that is no failure:
+   * the caller has enough.
+   */
+  readonly onStdout?: (bytes: Buffer) => boolean;
   readonly stdin?: Buffer;
+  /** On top of the intent's own, at command scope. Never from a request. */
+  readonly config?: GitConfig;
   /** Another index file than the repository's own, for rehearsals. */
   readonly indexFile?: string;
 }
@@ -129,6 +136,8 @@ export interface Git {
   ): Promise<GitWriter>;
   /** Tells the tracker of every child that the action starts, in whichever of these ways. */
   track<T>(tracker: ChildTracker, action: () => Promise<T>): Promise<T>;
+  /** Whether git's children find a program of this name. */
+  hasProgram(name: string): boolean;
 }
 
 const MAX_STDOUT_BYTES = 64 * 1024 * 1024;
@@ -170,6 +179,7 @@ export function createGit(deps: {
       return await limit(async () => {
         const env = gitEnvironment(deps.host, repository, options.intent);
         if (options.indexFile !== undefined) env['GIT_INDEX_FILE'] = options.indexFile;
+        Object.assign(env, configVariables(options.config ?? [], Number(env['GIT_CONFIG_COUNT'])));
         return await collect(program(), repository, args, env, options, tracker);
       });
     },
@@ -203,6 +213,7 @@ export function createGit(deps: {
           ),
       ),
     track: async (tracker, action) => await trackers.run(tracker, action),
+    hasProgram: (name) => findProgram(name, deps.host['PATH']) !== name,
   };
 }
 
@@ -368,6 +379,7 @@ async function collect(
   if (child.pid !== undefined) tracked?.started(child.pid);
   let timedOut = false;
   let isTruncated = false;
+  let isEnough = false;
   const end = (): void => {
     if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
   };
@@ -380,10 +392,15 @@ async function collect(
     child.stdin?.on('error', () => undefined); // EPIPE: git stopped reading, its exit code says why.
     child.stdin?.end(options.stdin);
     const [stdout, stderr, outcome] = await Promise.all([
-      collectBytes(child.stdout, options.maxBytes ?? MAX_STDOUT_BYTES, () => {
-        isTruncated = true;
-        end();
-      }),
+      options.onStdout === undefined
+        ? collectBytes(child.stdout, options.maxBytes ?? MAX_STDOUT_BYTES, () => {
+            isTruncated = true;
+            end();
+          })
+        : handOut(child.stdout, options.onStdout, () => {
+            isEnough = true;
+            end();
+          }),
       collectTail(child.stderr),
       outcomeOf(child),
     ]);
@@ -391,6 +408,9 @@ async function collect(
     if (isTruncated && options.cutsOff === true) return { stdout, exitCode: 0, isTruncated };
     if (exitCode !== null && (options.exitCodes ?? [0]).includes(exitCode) && !isTruncated) {
       return { stdout, exitCode, isTruncated };
+    }
+    if (isEnough && !options.signal.aborted && !timedOut) {
+      return { stdout, exitCode: 0, isTruncated };
     }
     const isCanceled = options.signal.aborted;
     throw failed(args, { exitCode, signal, stderr, timedOut, isCanceled, isTruncated });
@@ -433,6 +453,19 @@ async function collectBytes(
     }
   }
   return Buffer.concat(chunks, size);
+}
+
+async function handOut(
+  stream: NodeJS.ReadableStream | null,
+  onStdout: (bytes: Buffer) => boolean,
+  onEnough: () => void,
+): Promise<Buffer> {
+  for await (const chunk of stream ?? []) {
+    if (onStdout(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk))) continue;
+    onEnough();
+    break;
+  }
+  return Buffer.alloc(0);
 }
 
 async function collectTail(stream: NodeJS.ReadableStream | null): Promise<string> {

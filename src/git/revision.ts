@@ -1,6 +1,6 @@
 import { AppError } from '../error.ts';
 import type { Git } from './git.ts';
-import { oid, type AbbreviatedOid, type Oid } from './oid.ts';
+import { isOid, oid, type AbbreviatedOid, type Oid } from './oid.ts';
 import type { Repository } from './repository.ts';
 
 /**
@@ -39,6 +39,43 @@ export async function getCommitByHash(
     );
   }
   return commit;
+}
+
+const MAX_REVISION_LENGTH = 1024;
+
+/**
+ * Finds the commit that a revision means, as gitrevisions(7) has it: a branch, a tag, `HEAD~3`, a hash. What
+ * looks through messages (`:/text`, `^{/text}`) is refused: it may walk over all history.
+ * @throws AppError BAD_USER_INPUT when it can be no revision, NOT_FOUND when it is of no commit; GitCommandError
+ */
+export async function resolveCommit(
+  git: Git,
+  repository: Repository,
+  revision: string,
+  signal: AbortSignal,
+): Promise<Oid> {
+  const shown = JSON.stringify(revision.slice(0, 80));
+  // oxlint-disable-next-line no-control-regex -- that is what is refused
+  const isOdd = revision === '' || /^[-^]/.test(revision) || /[\u0000-\u001f\u007f]/.test(revision);
+  if (isOdd || revision.length > MAX_REVISION_LENGTH) {
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `${shown} is not a revision: give a branch, a tag or a hash`,
+    );
+  }
+  if (revision.startsWith(':') || revision.includes('^{/')) {
+    throw new AppError('BAD_USER_INPUT', `${shown} looks for a commit by its message: give a branch, a tag or a hash`); // prettier-ignore
+  }
+  const { stdout, exitCode } = await git.run(
+    repository,
+    ['rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`],
+    // 1: there is none; 128: it is ambiguous, or has a form that git does not know.
+    { intent: 'read', signal, exitCodes: [0, 1, 128] },
+  );
+  const found = stdout.toString('latin1').trim();
+  // A range, or another form that means several commits, is not one of them.
+  if (exitCode === 0 && isOid(found)) return found;
+  throw new AppError('NOT_FOUND', `${shown} names no commit here`);
 }
 
 /** How two commits lie to each other: what each has that the other has not. */

@@ -3,6 +3,7 @@ import type { Config } from '../config.ts';
 import { AppError } from '../error.ts';
 import { readHead } from '../git/head.ts';
 import { describeMove } from '../git/settle-move.ts';
+import type { Repository } from '../git/repository.ts';
 import {
   createGitHttpHandler,
   type Access,
@@ -21,7 +22,8 @@ export type GitServingConfig = Pick<Config, 'gitHttp' | 'realm' | 'accessfile'>;
 
 /**
  * Serves git: every configured repository at `/NAME.git` and `/NAME`, and every one below `git_base`. A
- * push that changes a working tree is a job like any other.
+ * push that changes a working tree is a job like any other; `onLanded` is told of those into
+ * configured repositories that do not.
  */
 export function createGitRoutes(
   services: Services,
@@ -29,6 +31,7 @@ export function createGitRoutes(
   gitBase: GitBase | null,
   config: GitServingConfig,
   onBug: (error: unknown) => string,
+  onLanded: (repository: Repository) => void = () => undefined,
 ): GitHttpHandler {
   const { repositories, git } = services;
   const { hooks, dumb, write } = config.gitHttp;
@@ -89,6 +92,7 @@ export function createGitRoutes(
       const served = byPath.get(push.repository.path);
       if (served === undefined || !hooks || !(await changesWorkingTree(services, served, push))) {
         await land();
+        if (served !== undefined) onLanded(served.repository);
         return;
       }
       await landAsJob(services, served, push, land);

@@ -7,6 +7,7 @@ import { decodePercent } from './percent-encoding.ts';
 import { MAX_BODY_BYTES, readArguments } from './request-arguments.ts';
 import { authenticateRequest } from './request-caller.ts';
 import { sendProblem } from './respond.ts';
+import { contentRoutes } from './rest-content.ts';
 import { jobRoutes } from './rest-job.ts';
 import { planRoutes } from './rest-plan.ts';
 import { pullRoutes } from './rest-pull.ts';
@@ -36,6 +37,7 @@ export function createRestHandler(
     ...statusRoutes(services),
     ...pullRoutes(services, consoles, heartbeatSeconds),
     ...planRoutes(services, heartbeatSeconds),
+    ...contentRoutes(services),
     ...jobRoutes(services, heartbeatSeconds),
     consoles.route,
   ];

@@ -14,6 +14,7 @@ import { readQuery } from './request-arguments.ts';
 import { authenticateRequest } from './request-caller.ts';
 import { refuseUpgrade, send, sendError, sendProblem } from './respond.ts';
 import { createRestHandler } from './rest.ts';
+import { RAW_PATH } from './rest-content.ts';
 
 export interface HttpServerDeps {
   readonly services: Services;
@@ -72,10 +73,13 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
       return;
     }
     guard.check(request);
-    let isGit = true;
-    deps.git(request, response, () => {
-      isGit = false; // Called at once, or not at all.
-    });
+    // git's URLs are told by their ends, and a file can be called HEAD.
+    let isGit = !RAW_PATH.test(path);
+    if (isGit) {
+      deps.git(request, response, () => {
+        isGit = false; // Called at once, or not at all.
+      });
+    }
     if (isGit) return;
     limitBody(request, response);
     if (path === '/graphql') {

@@ -181,9 +181,9 @@ async function readChanges(
   const { repository } = getReadable(context, job.repo);
   try {
     const options = { findRenames: true };
-    return changesOfTrees(
-      await listTreeChanges(context.git, repository, before, after, context.signal, options),
-    );
+    const { git, signal } = context;
+    const changes = await listTreeChanges(git, repository, before, after, signal, options);
+    return changesOfTrees(changes, context, repository, { from: before, to: after });
   } catch (error) {
     if (error instanceof GitCommandError && error.exitCode === 128) return null;
     throw error;

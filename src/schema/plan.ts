@@ -148,6 +148,9 @@ const PullPlanType = builder.objectRef<Plan>('PullPlan').implement({
         const options = { findRenames: true };
         return changesOfTrees(
           await listTreeChanges(git, served.repository, from, to, signal, options),
+          { git, signal },
+          served.repository,
+          { from, to },
         );
       },
     }),
