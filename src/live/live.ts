@@ -78,6 +78,8 @@ interface Watched {
   /** Counts what followers have to be told. */
   sequence: number;
   followers: number;
+  /** Who asked and has not been answered. */
+  readers: number;
   job: Job | null;
   isBusy: boolean;
   stopListening: () => void;
@@ -108,6 +110,7 @@ export function createLive(deps: LiveDeps): Live {
       changed: createWake(),
       sequence: 0,
       followers: 0,
+      readers: 0,
       job: null,
       isBusy: false,
       stopListening: () => undefined,
@@ -125,7 +128,7 @@ export function createLive(deps: LiveDeps): Live {
   /** Restarts the time after which nobody needs it any more. */
   function startIdling(repo: string, entry: Watched): void {
     clearTimeout(entry.idle);
-    if (entry.followers > 0) return;
+    if (entry.followers + entry.readers > 0 || watched.get(repo) !== entry) return;
     entry.idle = setTimeout(() => {
       end(repo, entry);
     }, deps.idleSeconds * 1000);
@@ -197,8 +200,14 @@ export function createLive(deps: LiveDeps): Live {
       lastAsked.set(name, now);
       if (isClosed || !(watched.has(name) || isAskedAgain)) return await readCold(name, signal);
       const entry = getWatched(name);
-      startIdling(name, entry);
-      return await entry.watch.read();
+      clearTimeout(entry.idle);
+      entry.readers += 1;
+      try {
+        return await entry.watch.read();
+      } finally {
+        entry.readers -= 1;
+        startIdling(name, entry);
+      }
     },
 
     follow(repo) {

@@ -117,7 +117,7 @@ builder.node(RepoType, {
     }),
     dirty: t.boolean({
       description:
-        'Whether a tracked file differs from HEAD, staged or not. Costs one `git status`, shared with the other fields that need it. false for a bare repository.',
+        'Whether a tracked file differs from HEAD, staged or not. Costs one `git status`, shared with the other fields that need it, and nothing where the repository is watched and has not changed. false for a bare repository.',
       resolve: async ({ served }, _args, context) => {
         const status = await context.status.load(served.name);
         return status !== null && isDirty(status);

@@ -197,3 +197,15 @@ test(
     assert.equal(await next(), 'NOT_FOUND');
   },
 );
+
+test(
+  'a repository that is not watched for a moment after it was asked for is answered all the same',
+  onLinux,
+  async () => {
+    await using scene = await createScene({ config: { timeouts: { watch_idle: 0 } } });
+    for (let n = 0; n < 4; n++) assert.equal((await getStatus(scene.url))['dirty'], false);
+    await scene.write('a', 'edited\n');
+    assert.equal((await getStatus(scene.url))['dirty'], true);
+    await until(() => countWatches(scene.agent.pid) === 0, 'nothing is watched any more');
+  },
+);
