@@ -216,6 +216,18 @@ describe('a signature', () => {
     assertRefused(await sendForm(url, 'DELETE', '/jobs/x', ended), /was made before/);
   });
 
+  test('is needed anew to repeat a request by its key, which no signature covers', async () => {
+    const key = { 'Idempotency-Key': 'again' };
+    const send = async (form: Form): Promise<RawResponse> =>
+      await sendForm(url, 'POST', '/repo/site/pull', form, key);
+    const form = sign('POST', '/repo/site/pull', { block: '1' });
+    const first = await send(form);
+    assert.equal(first.text, SUCCESS);
+    assertRefused(await send(form), /was made before/);
+    const anew = await send(sign('POST', '/repo/site/pull', { block: '1' }));
+    assert.equal(anew.headers['location'], first.headers['location']);
+  });
+
   test('that two callers made in the same second lets the second hear that it is busy', async () => {
     const form = sign('POST', '/repo/site/pull', { command: 'slow' });
     assert.equal((await sendForm(url, 'POST', '/repo/site/pull', form)).text, SUCCESS);
