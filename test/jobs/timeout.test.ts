@@ -83,7 +83,9 @@ test('a move that takes too long is ended and undone', onLinux, async () => {
 
 test('cancel reaches the whole group, and not what left it to live on', onLinux, async () => {
   await using agent = await startAgent({
-    repos: { repo: { commands: { both: 'setsid sleep 61 & sleep 62 & echo ready; wait' } } },
+    repos: {
+      repo: { commands: { both: 'setsid sh -c "echo ready; exec sleep 61" & sleep 62 & wait' } },
+    },
     killSeconds: 1,
   });
   const { id } = agent.submit({ command: 'both' });

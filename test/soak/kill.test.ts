@@ -196,10 +196,10 @@ test(
         const others = processesOf(home).filter(({ pid }) => pid !== agent.pid);
         assert.deepEqual(others, [], 'no process is left');
         assert.deepEqual(await findLocks(join(copy, '.git')), [], 'no lock is left');
-        const unfinished = ['MERGE_HEAD', 'rebase-merge', 'rebase-apply'];
+        const unfinished = new Set(['MERGE_HEAD', 'rebase-merge', 'rebase-apply']);
         const there = await readdir(join(copy, '.git'));
         assert.deepEqual(
-          there.filter((name) => unfinished.includes(name)),
+          there.filter((name) => unfinished.has(name)),
           [],
         );
         const head = await git(copy, 'rev-parse', 'HEAD');
