@@ -76,10 +76,11 @@ writeFileSync(
 );
 const agent = spawn(
   process.execPath,
+  // prettier-ignore
   [
-    ...['--max-semi-space-size=4', join(import.meta.dirname, '../src/main.ts'), 'run'],
-    ...['--git-base', served, '--accessfile', join(folder, 'access.ini')],
-    ...['--port', '0', '--state-dir', join(folder, 'state')],
+    '--max-semi-space-size=4', join(import.meta.dirname, '../src/main.ts'), 'run',
+    '--git-base', served, '--accessfile', join(folder, 'access.ini'),
+    '--port', '0', '--state-dir', join(folder, 'state'),
   ],
   { stdio: ['ignore', 'pipe', 'inherit'], cwd: folder, env: ENV },
 );
@@ -99,10 +100,11 @@ try {
     await growth(pid, async () => {
       const clone = spawn(
         'curl',
+        // prettier-ignore
         [
-          ...['-s', '--limit-rate', '100k', '-o', '/dev/null', '--data-binary', '@-'],
-          ...['-H', 'Git-Protocol: version=2'],
-          ...['-H', 'Content-Type: application/x-git-upload-pack-request'],
+          '-s', '--limit-rate', '100k', '-o', '/dev/null', '--data-binary', '@-',
+          '-H', 'Git-Protocol: version=2',
+          '-H', 'Content-Type: application/x-git-upload-pack-request',
           `${source}/git-upload-pack`,
         ],
         { stdio: ['pipe', 'ignore', 'inherit'], env: ENV },

@@ -74,7 +74,7 @@ async function fill(dir: string): Promise<void> {
       ['d/deep/x', 'x\n'],
       [RAW, Buffer.from('caf\xe9\n', 'latin1')],
       ['binary', Buffer.from([0, 1, 2, 255])],
-      ['big', `${'0123456789abcde\n'.repeat(40_000)}`],
+      ['big', '0123456789abcde\n'.repeat(40_000)],
     ],
     message: 'first\n',
   });
@@ -155,7 +155,7 @@ test('objects are found by expression and by id, as git finds them, and again as
     ] as const) {
       const found = await find(url, { repo, expression });
       const oid = await plain(dir, 'rev-parse', '--verify', expression.replace(/\/$/, ''));
-      assert.deepEqual([found?.__typename, found?.oid, found?.abbreviatedOid], [type, oid, oid.slice(0, 7)], expression);
+      assert.deepEqual([found?.['__typename'], found?.oid, found?.abbreviatedOid], [type, oid, oid.slice(0, 7)], expression);
       assert.deepEqual(found?.['repository'], { name: repo });
       assert.deepEqual((await find(url, { repo, oid }))?.oid, oid);
       const short = await find(url, { repo, expression: oid.slice(0, 12) });
