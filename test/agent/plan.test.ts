@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ask } from '../support/graphql-client.ts';
-import { git, treeState, writeCommit } from '../support/git-fixture.ts';
+import { ask, type Answer } from '../support/graphql-client.ts';
+import { until } from '../support/deadline.ts';
+import { exists, git, treeState, writeCommit } from '../support/git-fixture.ts';
 import { createScene, type Scene } from './scene.ts';
 
 const PLAN = `mutation ($input: PlanPullInput!) { planPull(input: $input) { plan {
@@ -15,8 +16,26 @@ const PULL = `mutation ($input: PullInput!) { pull(input: $input) { job {
   key state command after { oid } error { code message detail }
 } } }`;
 
-// oxlint-disable-next-line no-explicit-any -- answers of documents that stand above
-type Plan = Record<string, any>;
+interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly detail?: string | null;
+}
+
+interface Plan {
+  readonly kind: string | null;
+  readonly inTheWay: readonly { readonly path: string; readonly tracked: boolean }[];
+  readonly error: Failure | null;
+  readonly token: string | null;
+}
+
+interface PulledJob {
+  readonly key: string;
+  readonly state: string;
+  readonly command: string | null;
+  readonly after: { readonly oid: string } | null;
+  readonly error: Failure | null;
+}
 
 async function plan(scene: Scene, input: object = {}): Promise<Plan> {
   const variables = { input: { repo: 'site', ...input } };
@@ -26,12 +45,21 @@ async function plan(scene: Scene, input: object = {}): Promise<Plan> {
   return data.planPull.plan;
 }
 
-async function pull(scene: Scene, input: object): Promise<Plan> {
-  const variables = { input: { repo: 'site', wait: true, ...input } };
-  const { data, errors } = await ask<{ pull: { job: Plan } }>(scene.url, PULL, variables);
-  if (errors !== undefined) return { errors };
+async function askPull(scene: Scene, input: object): Promise<Answer<{ pull: { job: PulledJob } }>> {
+  return await ask(scene.url, PULL, { input: { repo: 'site', wait: true, ...input } });
+}
+
+async function pull(scene: Scene, input: object): Promise<PulledJob> {
+  const { data, errors } = await askPull(scene, input);
+  assert.equal(errors, undefined);
   assert.ok(data != null);
   return data.pull.job;
+}
+
+async function refuse(scene: Scene, input: object, message: RegExp): Promise<void> {
+  const [error] = (await askPull(scene, input)).errors ?? [];
+  assert.equal(error?.extensions?.['code'], 'BAD_USER_INPUT');
+  assert.match(error.message, message);
 }
 
 test('a plan tells what the pull with its token then does, whatever the remote has by then', async () => {
@@ -71,14 +99,11 @@ test('a plan tells what the pull with its token then does, whatever the remote h
   });
   await scene.commit({ files: { a: 'later\n' } });
   const job = await pull(scene, { planToken: token });
-  assert.deepEqual(
-    [job['state'], job['command'], job['after']],
-    ['SUCCEEDED', 'build', { oid: target }],
-  );
+  assert.deepEqual([job.state, job.command, job.after], ['SUCCEEDED', 'build', { oid: target }]);
   // It has moved itself.
   const again = await pull(scene, { planToken: token });
-  assert.deepEqual([again['state'], again['error'].code], ['FAILED', 'CONFLICT']);
-  assert.deepEqual(JSON.parse(again['error'].detail), { moved: ['HEAD'] });
+  assert.deepEqual([again.state, again.error?.code], ['FAILED', 'CONFLICT']);
+  assert.deepEqual(JSON.parse(again.error?.detail ?? ''), { moved: ['HEAD'] });
 });
 
 test('a plan tells what the pull would be refused for, in its words', async () => {
@@ -88,27 +113,22 @@ test('a plan tells what the pull would be refused for, in its words', async () =
   const { error, inTheWay, kind, token } = await plan(scene);
   assert.deepEqual([kind, inTheWay], ['FAST_FORWARD', [{ path: 'a', tracked: true }]]);
   const job = await pull(scene, {});
-  assert.deepEqual([error.code, error.message], [job['error'].code, job['error'].message]);
+  assert.deepEqual([error?.code, error?.message], [job.error?.code, job.error?.message]);
   // What stood in the way may be gone by the time of the pull.
   await git(scene.copy, 'checkout', '--quiet', '--', 'a');
-  assert.equal((await pull(scene, { planToken: token }))['state'], 'SUCCEEDED');
+  assert.equal((await pull(scene, { planToken: token })).state, 'SUCCEEDED');
 });
 
 test('a token is good for what it was made for, in this agent', async () => {
   await using scene = await createScene({ others: ['other'] });
   await scene.commit();
   const { token } = await plan(scene);
-  const refuse = async (input: object, message: RegExp): Promise<void> => {
-    const { errors } = await pull(scene, input);
-    assert.equal(errors?.[0].extensions.code, 'BAD_USER_INPUT');
-    assert.match(errors[0].message, message);
-  };
-  await refuse({ planToken: token, branch: 'side' }, /made with the branch "main", and not "side"/);
-  await refuse({ planToken: token, strategy: 'RESET' }, /strategy/);
-  await refuse({ planToken: token, repo: 'other' }, /repo "site", and not "other"/);
+  await refuse(scene, { planToken: token, branch: 'side' }, /made with the branch "main", and not "side"/);
+  await refuse(scene, { planToken: token, strategy: 'RESET' }, /strategy/);
+  await refuse(scene, { planToken: token, repo: 'other' }, /repo "site", and not "other"/);
   const forged = `${Buffer.from('{"version":1}').toString('base64url')}.${String(token).split('.')[1]}`;
-  for (const planToken of ['x', forged, `${token}x`]) await refuse({ planToken }, /not a plan of this agent/);
-  assert.equal((await pull(scene, { planToken: token, branch: 'main' }))['state'], 'SUCCEEDED');
+  for (const planToken of ['x', forged, `${token}x`]) await refuse(scene, { planToken }, /not a plan of this agent/);
+  assert.equal((await pull(scene, { planToken: token, branch: 'main' })).state, 'SUCCEEDED');
 }); // prettier-ignore
 
 test('a plan runs beside a job, and neither disturbs the other', async () => {
@@ -117,11 +137,12 @@ test('a plan runs beside a job, and neither disturbs the other', async () => {
   });
   const target = await scene.commit();
   const running = ask(scene.url, `mutation { run(input: { repo: "site", command: "hold", wait: true }) { job { state } } }`); // prettier-ignore
+  await until(async () => await exists(scene.fixture.path('held')), 'the job is at work');
   const { kind, token } = await plan(scene);
   assert.equal(kind, 'FAST_FORWARD');
   await scene.open('go');
   assert.deepEqual((await running).data, { run: { job: { state: 'SUCCEEDED' } } });
-  assert.deepEqual((await pull(scene, { planToken: token }))['after'], { oid: target });
+  assert.deepEqual((await pull(scene, { planToken: token })).after, { oid: target });
 });
 
 test('a pull with an idempotency key is one job, however often it is asked for', async () => {
@@ -129,12 +150,10 @@ test('a pull with an idempotency key is one job, however often it is asked for',
   await scene.commit();
   const input = { idempotencyKey: 'deploy 7' };
   const jobs = await Promise.all([pull(scene, input), pull(scene, input), pull(scene, input)]);
-  assert.equal(new Set(jobs.map((job) => job['key'])).size, 1);
-  assert.equal(jobs[2]?.['state'], 'SUCCEEDED');
-  const other = await pull(scene, { ...input, strategy: 'MERGE' });
-  assert.match(other['errors'][0].message, /was used for another request/);
-  const bad = await pull(scene, { idempotencyKey: ' ' });
-  assert.equal(bad['errors'][0].extensions.code, 'BAD_USER_INPUT');
+  assert.equal(new Set(jobs.map((job) => job.key)).size, 1);
+  assert.equal(jobs[2]?.state, 'SUCCEEDED');
+  await refuse(scene, { ...input, strategy: 'MERGE' }, /was used for another request/);
+  await refuse(scene, { idempotencyKey: ' ' }, /printable ASCII/);
 });
 
 test('a repository that only its plan saw is not shown to git over HTTP', async () => {

@@ -10,9 +10,23 @@ async function post({ url }: Scene, action: string, form: Form = {}): Promise<Ra
   return await sendForm(url, 'POST', `/repo/site/${action}`, form);
 }
 
-// oxlint-disable-next-line no-explicit-any -- bodies whose shape each test asserts
-function bodyOf({ text }: RawResponse): any {
-  return JSON.parse(text);
+/** Of a plan, a pull or a problem. */
+interface Body {
+  readonly ret?: string;
+  readonly err_msg?: string | null;
+  readonly err_code?: string | null;
+  readonly plan_token?: string | null;
+  readonly detail?: string;
+}
+
+function bodyOf({ text }: RawResponse): Body {
+  return JSON.parse(text) as Body;
+}
+
+function tokenOf(answer: RawResponse): string {
+  const { plan_token } = bodyOf(answer);
+  assert.ok(plan_token != null);
+  return plan_token;
 }
 
 test('a plan is answered in the style of the house', async () => {
@@ -20,8 +34,8 @@ test('a plan is answered in the style of the house', async () => {
   const target = await scene.commit({ files: { a: 'two\n', d: '1\n' }, message: 'second\n' });
   const answer = await post(scene, 'plan', { git_branch: 'main', command: 'build' });
   assert.equal(answer.status, 200);
-  const { plan_token, ...told } = bodyOf(answer);
-  assert.equal(typeof plan_token, 'string');
+  const plan_token = tokenOf(answer);
+  const { plan_token: _token, ...told } = bodyOf(answer);
   assert.deepEqual(told, {
     after: target,
     ahead: 0,
@@ -52,11 +66,14 @@ test('a plan is answered in the style of the house', async () => {
 test('a pull whose plan does not hold any more fails, and says what has moved', async () => {
   await using scene = await createScene();
   await scene.commit();
-  const { plan_token } = bodyOf(await post(scene, 'plan'));
+  const plan_token = tokenOf(await post(scene, 'plan'));
   await git(scene.copy, 'checkout', '--quiet', '-b', 'mine');
   const { ret, err_msg } = bodyOf(await post(scene, 'pull', { plan_token, block: '1' }));
   assert.equal(ret, 'failed');
-  assert.match(err_msg, /^the plan does not hold any more: HEAD was main and is mine; plan again$/);
+  assert.match(
+    err_msg ?? '',
+    /^the plan does not hold any more: HEAD was main and is mine; plan again$/,
+  );
 });
 
 test('what a pull is refused for at once, a plan is too', async () => {
@@ -84,6 +101,6 @@ test('a repeated pull with its key waits for the same job and gives its result',
   );
   const other = await send('block=1');
   assert.equal(other.status, 400);
-  assert.match(bodyOf(other).detail, /was used for another request/);
+  assert.match(bodyOf(other).detail ?? '', /was used for another request/);
   assert.equal((await send('block=1', 'k'.repeat(256))).status, 400);
 });
