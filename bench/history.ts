@@ -175,14 +175,21 @@ async function measureMemory(path: string): Promise<Row[]> {
   ];
 }
 
-async function measureOverview(fixture: Fixture): Promise<Row[]> {
-  const origin = await initRepository(fixture.path('origin.git'), { bare: true });
-  const files = Object.fromEntries(Array.from({ length: 2000 }, (_, n) => [`d${n % 50}/f${n}`, `${n}\n`])); // prettier-ignore
+async function makeOrigin(fixture: Fixture, name: string, count: number): Promise<string> {
+  const origin = await initRepository(fixture.path(name), { bare: true });
+  const files = Object.fromEntries(Array.from({ length: count }, (_, n) => [`d${n % 200}/f${n}`, `${n}\n`])); // prettier-ignore
   await writeCommit(origin, { files });
   for (let n = 0; n < 20; n++) await writeCommit(origin, { files: { a: `${n}\n` }, message: `${n}\n` }); // prettier-ignore
+  return origin;
+}
+
+/** One large repository among small ones, as they lie on a machine. */
+async function measureOverview(fixture: Fixture): Promise<Row[]> {
+  const large = await makeOrigin(fixture, 'large.git', 40_000);
+  const small = await makeOrigin(fixture, 'small.git', 100);
   const repo: Record<string, { repo_path: string }> = {};
   for (let n = 0; n < COPIES; n++) {
-    const copy = await cloneRepository(origin, fixture.path(`copy-${n}`));
+    const copy = await cloneRepository(n === 0 ? large : small, fixture.path(`copy-${n}`));
     await writeFile(`${copy}/a`, 'changed\n');
     repo[`copy-${n}`] = { repo_path: copy };
   }
