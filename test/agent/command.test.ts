@@ -55,6 +55,7 @@ test('a command has the agent’s environment without its secrets, and what says
       'GITAGENT_BEFORE',
       'GITAGENT_BRANCH',
       'GITAGENT_CALLER',
+      'GITAGENT_CHILD', // By which an agent after a crash recognises what the dead one started.
       'GITAGENT_JOB',
       'GITAGENT_REPO',
     ],
