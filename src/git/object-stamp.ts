@@ -12,7 +12,7 @@ export interface Stamp {
   readonly place: string;
   /**
    * What a running git has read once and does not look at again when it goes from commit to parent: the
-   * boundary of a shallow clone, and grafts. null when nobody asked for it.
+   * boundary of a shallow clone. null when nobody asked for it.
    */
   readonly walk: string | null;
 }
@@ -20,7 +20,7 @@ export interface Stamp {
 /** null when there is no repository any more. @param walks whether to say `walk` too */
 export async function readStamp(repository: Repository, walks: boolean): Promise<Stamp | null> {
   const { commonDir } = repository;
-  const files = walks ? [join(commonDir, 'shallow'), join(commonDir, 'info', 'grafts')] : [];
+  const files = walks ? [join(commonDir, 'shallow')] : [];
   const [objects, ...others] = await Promise.all(
     [join(commonDir, 'objects'), ...files].map(statOf),
   );

@@ -41,7 +41,8 @@ async function compare(scene: ObjectScene, commit: Oid, folder: GitPath | null):
     // rev-list takes a path of any bytes from its input, but for a newline, which argv takes.
     const isText = name.raw === undefined && folder?.raw === undefined;
     const args = ['rev-list', '-1', commit];
-    const env = { GIT_LITERAL_PATHSPECS: '1' };
+    // As the agent has it: a commit's parents are what its object says.
+    const env = { GIT_LITERAL_PATHSPECS: '1', GIT_GRAFT_FILE: '/dev/null/none' };
     const printed = isText
       ? await runGit(repository.gitDir, [...args, '--', path.toString()], { env })
       : await runGit(repository.gitDir, ['rev-list', '-1', '--stdin'], {
@@ -108,7 +109,7 @@ test('a configuration that changes what git log prints changes nothing', async (
   assert.equal(await compare(scene, main, gitPath(Buffer.from('d'))), 2);
 });
 
-test('a shallow clone ends at its boundary, a grafted history where the graft says', async () => {
+test('a shallow clone ends at its boundary; grafts change nothing, as replaced objects do not', async () => {
   await using scene = await createObjectScene({
     fill: async (dir) => {
       for (const n of [1, 2, 3, 4, 5]) {
