@@ -18,6 +18,9 @@ export interface RawResponse {
   readonly text: string;
 }
 
+/** What ends a head, and a chunked body. */
+const BLANK = Buffer.from('\r\n\r\n');
+
 /** One connection, on which requests are sent and answers read one after the other. */
 export interface RawConnection extends Disposable {
   readonly socket: Socket;
@@ -34,10 +37,19 @@ export async function openConnection(url: string): Promise<RawConnection> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
   let received: Buffer = Buffer.alloc(0);
+  /** What `received` is the beginning of: it grows by doubling, or long answers would be copied over and over. */
+  let room: Buffer = Buffer.alloc(0);
   let hasEnded = false;
   let wake = (): void => undefined;
   socket.on('data', (bytes: Buffer) => {
-    received = Buffer.concat([received, bytes]);
+    const length = received.length + bytes.length;
+    if (received.buffer !== room.buffer || received.byteOffset + length > room.length) {
+      room = Buffer.allocUnsafeSlow(length * 2);
+      received.copy(room);
+      received = room.subarray(0, received.length);
+    }
+    bytes.copy(room, received.byteOffset + received.length);
+    received = room.subarray(received.byteOffset, received.byteOffset + length);
     wake();
   });
   const end = (): void => {
@@ -79,9 +91,13 @@ export async function openConnection(url: string): Promise<RawConnection> {
       const line = bytes.indexOf('\r\n', at);
       if (line === -1) return null;
       const size = Number.parseInt(bytes.toString('latin1', at, line), 16);
+      if (size === 0) {
+        // Trailers may follow.
+        const end = bytes.indexOf('\r\n\r\n', line);
+        return end === -1 ? null : { body: Buffer.concat(chunks), length: end + 4 };
+      }
       const next = line + 2 + size + 2;
       if (bytes.length < next) return null;
-      if (size === 0) return { body: Buffer.concat(chunks), length: next };
       chunks.push(bytes.subarray(line + 2, line + 2 + size));
       at = next;
     }
@@ -111,7 +127,14 @@ export async function openConnection(url: string): Promise<RawConnection> {
       let length = 0;
       const hasBody = method !== 'HEAD' && Number(status) >= 200 && status !== '304';
       if (hasBody && headers['transfer-encoding'] === 'chunked') {
-        const all = await peek((bytes) => parseChunks(bytes.subarray(start)) !== null);
+        // A long body is looked at whenever it has grown by much, and when it may be at its end.
+        let looked = 0;
+        const all = await peek((bytes) => {
+          const isWorthIt = bytes.length > looked * 1.1 || bytes.subarray(-4).equals(BLANK);
+          if (!isWorthIt) return false;
+          looked = bytes.length;
+          return parseChunks(bytes.subarray(start)) !== null;
+        });
         ({ body, length } = parseChunks(all.subarray(start)) ?? { body, length });
       } else if (hasBody && headers['content-length'] !== undefined) {
         length = Number(headers['content-length']);
