@@ -43,7 +43,7 @@ async function measure(): Promise<Row[]> {
       against: { what: 'npm start', value: median(npm.map(({ ms }) => ms)) },
     },
     {
-      what: 'memory (VmRSS) of the agent 2 s after npm start',
+      what: 'memory (VmRSS) of the agent 7 s after npm start',
       value: median(npm.map(({ mb }) => mb)),
       unit: 'MB',
       against: { what: 'what is allowed', value: 120 },
@@ -80,7 +80,8 @@ async function startOnce(
   const answer = await fetch(`${url}/readyz`);
   const ms = performance.now() - start;
   if (answer.status !== 200) throw new Error(`/readyz answered ${answer.status}`);
-  await delay(2000);
+  // GraphQL is loaded by then, which is most of it.
+  await delay(7000);
   const agent = processesOf(home).find(({ command }) => / src\/main\.ts /.test(command));
   if (agent === undefined) throw new Error('the agent has gone');
   const status = readProc(`/proc/${agent.pid}/status`);

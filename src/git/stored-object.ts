@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Oid } from './oid.ts';
 
 /** The four kinds of object that git stores. */
@@ -18,9 +18,7 @@ export interface StoredObject {
  * size\0body` (gitformat-pack, "Object encoding").
  */
 export function hasOid(object: StoredObject, id: Oid): boolean {
-  const digest = createHash(id.length === 64 ? 'sha256' : 'sha1')
-    .update(`${object.type} ${object.body.length}\0`)
-    .update(object.body)
-    .digest('hex');
+  const head = Buffer.from(`${object.type} ${object.body.length}\0`);
+  const digest = hash(id.length === 64 ? 'sha256' : 'sha1', Buffer.concat([head, object.body]));
   return digest === id;
 }

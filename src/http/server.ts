@@ -8,8 +8,9 @@ import type { Services } from '../schema/context.ts';
 import { answerClientErrors } from './client-error.ts';
 import { createConsoles } from './console.ts';
 import { createGraphiQLHandler, wantsPage } from './graphiql.ts';
-import { createGraphQLHandler } from './graphql.ts';
+import type { createGraphQLHandler } from './graphql.ts';
 import { createGuard } from './guard.ts';
+import { createLateGraphQL } from './late-graphql.ts';
 import { readQuery } from './request-arguments.ts';
 import { authenticateRequest } from './request-caller.ts';
 import { refuseUpgrade, send, sendError, sendProblem } from './respond.ts';
@@ -44,6 +45,8 @@ export interface HttpServer {
 
 /** How long answers and subscriptions may still take once the server closes. */
 const CLOSE_GRACE_MS = 1000;
+/** When GraphQL is loaded that nobody has asked for: the first answers come before. */
+const WARM_MS = 5000;
 
 export function createHttpServer(deps: HttpServerDeps): HttpServer {
   const { services, authenticator, heartbeatSeconds, onBug } = deps;
@@ -52,15 +55,13 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
   const guard = createGuard({ hosts: deps.hosts, isOpen });
   const consoles = createConsoles(services.jobs, heartbeatSeconds, onBug);
   const rest = createRestHandler(services, authenticator, consoles, heartbeatSeconds);
-  const graphql = createGraphQLHandler(
-    services,
-    authenticator,
-    deps.limits,
-    heartbeatSeconds,
-    onBug,
-  );
+  const graphql = createLateGraphQL(async () => {
+    const { createGraphQLHandler: create } = await import('./graphql.ts');
+    return create(services, authenticator, deps.limits, heartbeatSeconds, onBug);
+  });
   const graphiql = createGraphiQLHandler({ repo: services.repositories.list()[0]?.name ?? '' });
   let isStopping = false;
+  let warming: NodeJS.Timeout | undefined;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = pathOf(request);
@@ -136,25 +137,31 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
   });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
-    try {
-      guard.check(request);
-      const [path = '', query = ''] = (request.url ?? '').split(/\?(.*)/s, 2);
-      if (path === '/graphql') {
-        graphql.upgrade(request, socket, head);
-        return;
-      }
-      const caller = authenticateRequest(authenticator, request, path, readQuery(query));
-      consoles.open(request, socket, head, caller);
-    } catch (error) {
+    upgrade(request, socket, head).catch((error: unknown) => {
       refuseUpgrade(socket, error, onBug);
       // Nothing else would ever close it for who does not close his side.
       setTimeout(() => socket.destroy(), CLOSE_GRACE_MS).unref();
-    }
+    });
   });
+
+  async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    guard.check(request);
+    const [path = '', query = ''] = (request.url ?? '').split(/\?(.*)/s, 2);
+    if (path === '/graphql') {
+      await graphql.upgrade(request, socket, head);
+      return;
+    }
+    const caller = authenticateRequest(authenticator, request, path, readQuery(query));
+    consoles.open(request, socket, head, caller);
+  }
 
   return {
     async listen(host, port) {
       const address = await listenOn(server, host, port);
+      warming = setTimeout(() => {
+        graphql.warm();
+      }, WARM_MS);
+      warming.unref();
       const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
       return { port: address.port, url: `http://${name}:${address.port}` };
     },
@@ -167,6 +174,7 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
           resolve();
         });
       });
+      clearTimeout(warming);
       server.closeIdleConnections();
       const { promise: grace, resolve: endGrace } = Promise.withResolvers<void>();
       const timer = setTimeout(() => {
