@@ -18,3 +18,8 @@ export interface TrackedChild {
 
 /** The variable that a tracked child is known by, also where nobody had time to note its pid. */
 export const CHILD_MARK = 'GITAGENT_CHILD';
+
+/** The variable by which a tracked child is recognised. */
+export function markOf(child: TrackedChild | undefined): Record<string, string> {
+  return child === undefined ? {} : { [CHILD_MARK]: child.mark };
+}

@@ -1,3 +1,5 @@
+import { redactUrls } from './redact.ts';
+
 /** What a git child did, as facts. Callers branch on these, never on the text of `stderr`. */
 export interface GitCommandFacts {
   /** Arguments after `git`; for people and logs. */
@@ -48,4 +50,19 @@ function describe(facts: GitCommandFacts): string {
   const outcome = facts.signal === null ? `exit code ${facts.exitCode}` : `signal ${facts.signal}`;
   const reason = facts.stderr.trim();
   return `failed (${outcome})${reason === '' ? '' : `: ${reason}`}`;
+}
+
+/** Most of stderr that is kept: its end. */
+export const MAX_STDERR_BYTES = 64 * 1024;
+
+/** What is known of a git that failed; the rest is said to be as usual. */
+export function failedGit(
+  args: readonly string[],
+  facts: Partial<GitCommandFacts>,
+  cause?: unknown,
+): GitCommandError {
+  const none = { exitCode: null, signal: null, stderr: '' };
+  const flags = { timedOut: false, isCanceled: false, isTruncated: false };
+  const stderr = redactUrls(facts.stderr ?? '');
+  return new GitCommandError({ args, ...none, ...flags, ...facts, stderr }, { cause });
 }
