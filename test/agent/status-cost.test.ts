@@ -33,7 +33,7 @@ test('20 repositories asked for their full status start at most 20 git children,
     `echo start >> '${log}'`,
     '"$REAL_GIT" "$@"',
     'code=$?',
-    'sleep 0.05',
+    'sleep 0.3',
     `echo end >> '${log}'`,
     'exit $code',
   );
