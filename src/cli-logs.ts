@@ -3,6 +3,7 @@ import {
   jobDocument,
   jobOutputDocument,
   jobsDocument,
+  repoDocument,
   type JobOutputQuery,
   type JobsQuery,
 } from './client/index.ts';
@@ -72,6 +73,10 @@ async function findJob({ client }: Session, name: string): Promise<string | null
 async function newestJob(session: Session, repo: string): Promise<string> {
   const [newest] = await listJobs(session, repo, 1);
   if (newest !== undefined) return newest.key;
+  const found = await session.client.query(repoDocument, { name: repo });
+  if (found.repo === null) {
+    throw new AppError('NOT_FOUND', `there is no job or repository ${JSON.stringify(repo)}`);
+  }
   throw new AppError('NOT_FOUND', `nothing was pulled or run in ${JSON.stringify(repo)} yet`);
 }
 
