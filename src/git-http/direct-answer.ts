@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
+import type { GitOutcome } from '../git/git-process.ts';
 import type { Exchange } from './exchange.ts';
 import { open, spawnServiceInto, toError, type Opening, type ServiceCall } from './service.ts';
 import { findTcpConnection, readWritten, type TcpConnection } from './tcp-connection.ts';
@@ -56,7 +57,7 @@ export async function sendDirectly(
   child.stdin.end();
   const outcome = await child.ended;
   watching.stop();
-  if (outcome.exitCode === 0) {
+  if (outcome.exitCode === 0 || hasToldClient(outcome)) {
     response.end();
     return;
   }
@@ -66,6 +67,14 @@ export async function sendDirectly(
     await leaveTime(tcp);
   }
   socket.resetAndDestroy();
+}
+
+/**
+ * Whether git has told the client by an `ERR` packet, which nobody but the client sees here: the answer is
+ * whole then. git says the same to stderr in the same words, which are the only ones that are looked at.
+ */
+function hasToldClient({ exitCode, stderr }: GitOutcome): boolean {
+  return exitCode === 128 && /^fatal: git upload-pack: not our ref [0-9a-f]+$/m.test(stderr);
 }
 
 /** What git said last is on its way, and a reset would overtake it. */

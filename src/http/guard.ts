@@ -27,11 +27,13 @@ export function createGuard(options: {
   const isOurs = (host: string): boolean => isLocal(host) || options.hosts.includes(host);
   return {
     check(request) {
-      const host = hostnameOf(`http://${request.headers.host ?? ''}`);
-      if (options.isOpen && host !== null && !isOurs(host)) {
+      const given = request.headers.host ?? '';
+      const host = hostnameOf(`http://${given}`);
+      // Who gives none is no browser.
+      if (options.isOpen && given !== '' && (host === null || !isOurs(host))) {
         throw new AppError(
           'FORBIDDEN',
-          `this agent does not answer to the name ${JSON.stringify(host)}: add it to "hosts" in the configuration`,
+          `this agent does not answer to the name ${JSON.stringify(host ?? given)}: add it to "hosts" in the configuration`,
         );
       }
       const changes =

@@ -1,26 +1,32 @@
-import pLimit from 'p-limit';
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { requireScope } from '../auth/caller.ts';
-import { AppError } from '../error.ts';
 import { openArchive, type ArchiveFormat } from '../git/archive.ts';
 import { getBlob, openBlob } from '../git/blob-stream.ts';
 import { parseTreePath } from '../git/git-path.ts';
 import type { GitProcess } from '../git/git-process.ts';
 import { isOid, type Oid } from '../git/oid.ts';
+import type { Repository } from '../git/repository.ts';
 import { resolveCommit } from '../git/revision.ts';
 import { parseByteRange } from '../git-http/byte-range.ts';
 import { watchExchange } from '../git-http/exchange.ts';
+import { createLimiter, type Limits } from '../git-http/limiter.ts';
 import type { Services } from '../schema/context.ts';
 import { sendProblem } from './respond.ts';
 import type { Exchange, Route } from './rest-route.ts';
 
-/** Archives and files that are sent at once; others wait. */
-const MAX_STREAMS = 8;
-const MAX_WAITING = 100;
+/** Archives and files that are sent at once; others wait. One caller's slow clients keep nobody else waiting. */
+const LIMITS: Limits = {
+  total: 32,
+  perRepository: 24,
+  perCaller: 8,
+  waiting: 500,
+  waitingPerCaller: 100,
+  waitMs: 60_000,
+};
 /** Who takes nothing for so long has gone, and the git child with him. */
 const STALL_MS = 60_000;
 /** What git looks at to tell text from binary. */
@@ -37,20 +43,27 @@ const ARCHIVE_TYPES: Readonly<Record<string, string>> = {
 
 /** `GET /repo/NAME/archive/REVISION.tar.gz`, `.zip`, and `GET /repo/NAME/raw/REVISION/PATH`. */
 export function contentRoutes({ git, repositories }: Services): readonly Route[] {
-  const limit = pLimit(MAX_STREAMS);
+  const limiter = createLimiter(LIMITS);
 
-  /** Waits for a place, and leaves when the client has gone or stalls. */
+  /** Waits for a place, and leaves when the client has gone or stalls. @throws AppError LIMIT_EXCEEDED */
   async function stream(
-    { request, response }: Exchange,
+    { request, response, caller }: Exchange,
+    { commonDir }: Repository,
     send: (signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
-    if (limit.pendingCount >= MAX_WAITING) {
-      throw new AppError('LIMIT_EXCEEDED', 'too many files and archives are being sent: try again later'); // prettier-ignore
-    }
     const { signal } = watchExchange(request, response, STALL_MS, new AbortController().signal);
-    await limit(async () => {
-      if (!signal.aborted) await send(signal);
+    const isKnownCaller = caller.name !== 'anonymous';
+    const leave = await limiter.enter({
+      repository: commonDir,
+      caller: isKnownCaller ? caller.name : `address ${request.socket.remoteAddress ?? ''}`,
+      hasBegun: false,
+      signal,
     });
+    try {
+      await send(signal);
+    } finally {
+      leave();
+    }
   }
 
   async function sendArchive(exchange: Exchange): Promise<void> {
@@ -76,7 +89,7 @@ export function contentRoutes({ git, repositories }: Services): readonly Route[]
       return;
     }
     const format: ArchiveFormat = ending === 'zip' ? 'zip' : 'tar';
-    await stream(exchange, async (signal) => {
+    await stream(exchange, repository, async (signal) => {
       const child = await openArchive(git, repository, commit, { format, prefix: `${folder}/`, signal }); // prettier-ignore
       child.stdin.end();
       await waitForOutput(child);
@@ -118,7 +131,7 @@ export function contentRoutes({ git, repositories }: Services): readonly Route[]
       return;
     }
     const { first, last } = range ?? { first: 0, last: blob.size - 1 };
-    await stream(exchange, async (signal) => {
+    await stream(exchange, repository, async (signal) => {
       const enough = new AbortController();
       const all = AbortSignal.any([signal, enough.signal]);
       const child = await openBlob(git, repository, blob.oid, all);

@@ -71,7 +71,10 @@ function findGroups(
   marks: ReadonlyMap<number, string | null>,
 ): number[] {
   if (pid === null) {
-    return alive.filter((each) => marks.get(each.pid) === mark).map(({ group }) => group);
+    // It was started a moment before the end. What only inherited the mark may be in anybody's group.
+    return alive
+      .filter((each) => each.pid === each.group && marks.get(each.pid) === mark)
+      .map(({ group }) => group);
   }
   const leader = alive.find((each) => each.pid === pid);
   // A pid is not given away while a group is called by it: who is there instead of the leader came after all of them.
