@@ -65,6 +65,8 @@ async function all(action: (n: number) => Promise<void>): Promise<void> {
 
 mkdirSync(served);
 await run('git', ['clone', '-q', '--bare', noise, join(served, basename(noise))]);
+// git would look for deltas between files of noise for minutes.
+await run('git', ['-C', join(served, basename(noise)), 'config', 'core.bigFileThreshold', '1m']);
 for (let n = 0; n < clients; n++) {
   await run('git', ['init', '-q', '--bare', join(served, `target${n}.git`)]);
 }
