@@ -95,7 +95,8 @@ try {
   const add = (what: string, value: number, limit: number): void => {
     rows.push({ what, value, unit: 'MB', against: { what: 'what is allowed', value: limit } });
   };
-  // What an agent takes that has answered something before.
+  // What an agent takes that has answered something before, and has loaded all there is to load.
+  await delay(8_000);
   await run('git', ['ls-remote', '-q', source]);
   add(
     'one client that reads 100 KB/s, for 20 s',
