@@ -2,16 +2,9 @@ import { constants } from 'node:fs';
 import { access, readdir, stat } from 'node:fs/promises';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
+import { createBackgroundWork, type BackgroundWork } from './background-work.ts';
 import type { Git } from './git.ts';
 import type { Repository } from './repository.ts';
-
-/** Writes commit-graphs in the background: at most one at a time, and one that waits for each repository. */
-export interface CommitGraphs {
-  /** Asks for it; returns at once, and never fails. */
-  request(repository: Repository): void;
-  /** Resolves when none is under way. */
-  idle(): Promise<void>;
-}
 
 /**
  * Below this many bytes of pack indexes (some ten thousand objects) git walks the commits themselves in no
@@ -34,33 +27,16 @@ export function createCommitGraphs(
   git: Git,
   signal: AbortSignal,
   onError: (error: unknown) => void,
-): CommitGraphs {
-  const wanted = new Map<string, Repository>();
-  let running: Promise<void> | undefined;
-
-  async function run(): Promise<void> {
-    for (const [key, repository] of wanted) {
-      if (signal.aborted) return;
-      wanted.delete(key);
-      try {
-        if (await isWorthIt(repository)) await write(git, repository, signal);
-      } catch (error) {
-        if (!signal.aborted) onError(error);
-      }
-    }
-  }
-
-  return {
-    request(repository) {
-      wanted.set(repository.commonDir, repository);
-      running ??= run().finally(() => {
-        running = undefined;
-      });
+): BackgroundWork {
+  return createBackgroundWork(
+    async (repository) => {
+      if (await isWorthIt(repository)) await write(git, repository, signal);
     },
-    idle: async () => {
-      await running;
+    signal,
+    (error) => {
+      if (!signal.aborted) onError(error);
     },
-  };
+  );
 }
 
 async function isWorthIt({ commonDir }: Repository): Promise<boolean> {
