@@ -24,7 +24,7 @@ const { values } = parseArgs({
   options: { repo: { type: 'string' }, seconds: { type: 'string', default: '30' } },
 });
 
-const HISTORY = `query ($first: Int, $after: String, $firstParent: Boolean) { repo(name: "site") { head {
+const HISTORY = `query ($repo: String!, $first: Int, $after: String, $firstParent: Boolean) { repo(name: $repo) { head {
   history(first: $first, after: $after, firstParent: $firstParent) {
     pageInfo { endCursor hasNextPage }
     nodes { oid message author { name email date } parents { nodes { oid } } } } } } }`;
@@ -47,17 +47,26 @@ async function ask<T>(url: string, query: string, variables: object = {}): Promi
   return data;
 }
 
-async function readPage(url: string, after: string | null, firstParent = false): Promise<Page> {
-  const variables = { first: PAGE, after, firstParent };
+interface Place {
+  readonly url: string;
+  readonly repo: string;
+}
+
+async function readPage(
+  { url, repo: name }: Place,
+  after: string | null,
+  firstParent = false,
+): Promise<Page> {
+  const variables = { repo: name, first: PAGE, after, firstParent };
   const { repo } = await ask<{ repo: { head: { history: Page } } }>(url, HISTORY, variables);
   return repo.head.history;
 }
 
-async function readPages(url: string, commits: number): Promise<{ ids: string[]; pages: number }> {
+async function readPages(place: Place, commits: number): Promise<{ ids: string[]; pages: number }> {
   const ids: string[] = [];
   let after: string | null = null;
   for (let pages = 1; ; pages++) {
-    const page: Page = await readPage(url, after);
+    const page: Page = await readPage(place, after);
     ids.push(...page.nodes.map(({ oid }) => oid));
     if (!page.pageInfo.hasNextPage || ids.length >= commits) return { ids, pages };
     after = page.pageInfo.endCursor;
@@ -90,31 +99,41 @@ function peakMb({ pid }: AgentProcess): number {
 const maintenance = { commit_graph: false };
 
 async function measureHistory(fixture: Fixture, path: string): Promise<Row[]> {
-  const repo = { site: { repo_path: path } };
+  // The same objects in repositories of their own: of each the agent knows nothing before it is asked.
+  const repo: Record<string, { repo_path: string }> = { site: { repo_path: path } };
+  for (let n = 0; n <= ROUNDS; n++) {
+    repo[`new-${n}`] = { repo_path: await cloneRepository(path, fixture.path(`new-${n}`), '--bare') }; // prettier-ignore
+  }
   // The same facts, and what separates them.
   const format = '--format=%H%x00%P%x00%an%x00%ae%x00%at%x00%B%x00';
   const log = async (): Promise<string> =>
     (await promisify(execFile)('git', ['log', `-${COMMITS}`, format], { cwd: path, env: { ...GIT_ENVIRONMENT }, maxBuffer: 2 ** 28 })).stdout; // prettier-ignore
   const byGit: number[] = [];
+  const byNewPages: number[] = [];
   const byPages: number[] = [];
   {
     const file = fixture.path('children');
     const PATH = await putGitFirst(fixture.path('bin'), `echo "$1" >> '${file}'`, 'exec "$REAL_GIT" "$@"'); // prettier-ignore
     await using agent = await startAgent({ config: { repo, maintenance }, env: { PATH } });
     await writeFile(file, '');
-    const { ids, pages } = await readPages(agent.url, COMMITS);
+    const { ids, pages } = await readPages({ url: agent.url, repo: 'site' }, COMMITS);
     const expected = (await git(path, 'rev-list', `--max-count=${ids.length}`, 'HEAD')).split('\n');
     assert.deepEqual(ids, expected);
     const children = (await readFile(file, 'utf8')).split('\n').filter((line) => line === 'rev-list'); // prettier-ignore
-    assert.equal(children.length, pages, 'one git child for each page of history');
+    console.log(`  ${children.length} git children for ${pages} pages of history`);
+    assert.ok(children.length <= pages, 'one git child at most for each page');
   }
   await using agent = await startAgent({ config: { repo, maintenance } });
+  const { url } = agent;
+  const site = { url, repo: 'site' };
   for (let round = 0; round <= ROUNDS; round++) {
     const one = await time(log);
-    const other = await time(async () => await readPages(agent.url, COMMITS));
-    if (round === 0) continue; // It fills the caches.
+    const first = await time(async () => await readPages({ url, repo: `new-${round}` }, COMMITS));
+    const again = await time(async () => await readPages({ url, repo: `new-${round}` }, COMMITS));
+    if (round === 0) continue; // The programs are loaded.
     byGit.push(one);
-    byPages.push(other);
+    byNewPages.push(first);
+    byPages.push(again);
   }
   const firstPage = [];
   const deepPage = [];
@@ -122,22 +141,20 @@ async function measureHistory(fixture: Fixture, path: string): Promise<Row[]> {
   let depth = 0;
   const end = performance.now() + Number(values.seconds) * 500;
   for (;;) {
-    const page: Page = await readPage(agent.url, after, true);
+    const page: Page = await readPage(site, after, true);
     if (!page.pageInfo.hasNextPage || performance.now() > end) break;
     depth += page.nodes.length;
     after = page.pageInfo.endCursor;
   }
   for (let round = 0; round < ROUNDS; round++) {
-    firstPage.push(await time(async () => await readPage(agent.url, null, true)));
-    deepPage.push(await time(async () => await readPage(agent.url, after, true)));
+    firstPage.push(await time(async () => await readPage(site, null, true)));
+    deepPage.push(await time(async () => await readPage(site, after, true)));
   }
+  const what = `${COMMITS} commits in pages of ${PAGE}`;
+  const against = { what: `git log -${COMMITS}, wanted 3x`, value: median(byGit) };
   return [
-    {
-      what: `${COMMITS} commits in pages of ${PAGE}`,
-      value: median(byPages),
-      unit: 'ms',
-      against: { what: `git log -${COMMITS}, wanted 3x`, value: median(byGit) },
-    },
+    { what: `${what}, for the first time`, value: median(byNewPages), unit: 'ms', against },
+    { what: `${what}, again`, value: median(byPages), unit: 'ms', against },
     {
       what: `a page ${depth} first-parent commits back`,
       value: median(deepPage),
@@ -155,7 +172,7 @@ async function measureMemory(path: string): Promise<Row[]> {
   const client = async (): Promise<void> => {
     let after: string | null = null;
     while (performance.now() < end) {
-      const page: Page = await readPage(agent.url, after, true);
+      const page: Page = await readPage({ url: agent.url, repo: 'site' }, after, true);
       commits += page.nodes.length;
       after = page.pageInfo.endCursor;
       if (page.pageInfo.hasNextPage) continue;
@@ -194,7 +211,10 @@ async function measureOverview(fixture: Fixture): Promise<Row[]> {
     repo[`copy-${n}`] = { repo_path: copy };
   }
   await using agent = await startAgent({ config: { repo, maintenance } });
-  const together: number[] = [];
+  // Loads the programs, and has nothing to do with these repositories.
+  await ask(agent.url, '{ repos { nodes { name } } }');
+  const first = await time(async () => await ask(agent.url, OVERVIEW));
+  const again: number[] = [];
   const slowest: number[] = [];
   const all: number[] = [];
   for (let round = 0; round <= ROUNDS; round++) {
@@ -203,16 +223,17 @@ async function measureOverview(fixture: Fixture): Promise<Row[]> {
     for (const { repo_path: dir } of Object.values(repo)) {
       alone.push(await time(async () => await runGit(dir, ['status', '--porcelain=v2', '--branch', '-uall']))); // prettier-ignore
     }
-    if (round === 0) continue;
-    together.push(asked);
+    if (round === 0) continue; // Watching begins.
+    again.push(asked);
     slowest.push(Math.max(...alone));
     all.push(alone.reduce((sum, each) => sum + each, 0));
   }
   const what = `${COPIES} repositories: status, head, 10 commits`;
-  const value = median(together);
+  const statuses = { what: 'all git status one after the other', value: median(all) };
+  const status = { what: 'the slowest git status, wanted 1.3x', value: median(slowest) };
   return [
-    { what, value, unit: 'ms', against: { what: 'the slowest git status, wanted 1.3x', value: median(slowest) } }, // prettier-ignore
-    { what, value, unit: 'ms', against: { what: 'all git status one after the other', value: median(all) } }, // prettier-ignore
+    { what: `${what}, for the first time`, value: first, unit: 'ms', against: statuses },
+    { what: `${what}, again`, value: median(again), unit: 'ms', against: status },
   ];
 }
 

@@ -4,6 +4,7 @@ import { createAuthenticator } from './auth/caller.ts';
 import { isLoopback, type Config } from './config.ts';
 import { createCommitGraphs } from './git/commit-graph.ts';
 import { createGit } from './git/git.ts';
+import { createHistoryReader } from './git/history.ts';
 import { createObjectReader } from './git/object-reader.ts';
 import { createGitRoutes, gitReaders } from './http/git.ts';
 import { openGitBase } from './http/git-base.ts';
@@ -59,10 +60,12 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
   const accessFile =
     config.accessfile === undefined ? null : await readAccessFile(config.accessfile);
   const git = createGit({ host, maxChildren: config.limits.gitChildren });
+  const historyBytes = config.limits.objectCacheBytes / 4;
+  const histories = createHistoryReader({ git, cacheBytes: historyBytes });
   const objects = createObjectReader({
     git,
     maxChildren: config.limits.objectReaders,
-    cacheBytes: config.limits.objectCacheBytes,
+    cacheBytes: config.limits.objectCacheBytes - historyBytes,
   });
   const journal = openJournal(config.stateDir);
   if (journal.brokenFile !== null) {
@@ -110,7 +113,7 @@ export async function startAgent({ config, host, log }: AgentDeps): Promise<Agen
     pollSeconds: config.timeouts.pollSeconds,
     idleSeconds: config.timeouts.watchIdleSeconds,
   });
-  const services = { git, objects, repositories, jobs, plans, live };
+  const services = { git, objects, histories, repositories, jobs, plans, live };
   const closing = new AbortController();
   const graphs = createCommitGraphs(git, closing.signal, (error) => {
     log.warn({ err: error }, 'a commit-graph could not be written');

@@ -192,7 +192,10 @@ export function createObjectReader(deps: ObjectReaderDeps): ObjectReader {
     let stamp = await look();
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const { prefix } = state;
-      const [outcome] = await Promise.allSettled([answer(state, prefix, wants, stamp)]);
+      const known = wants.map((want) => recall(prefix, want));
+      // What was remembered of this place needs no second look.
+      if (known.every((each) => each !== undefined)) return known;
+      const [outcome] = await Promise.allSettled([answer(state, prefix, wants, known, stamp)]);
       const now = await look();
       if (now.place === stamp.place && now.walk === stamp.walk && prefix === state.prefix) {
         if (outcome.status === 'rejected') throw outcome.reason;
@@ -221,11 +224,10 @@ export function createObjectReader(deps: ObjectReaderDeps): ObjectReader {
     state: State,
     prefix: string,
     wants: readonly CatFileRequest[],
+    known: readonly (CatFileAnswer | undefined)[],
     stamp: Stamp,
   ): Promise<(CatFileAnswer | Error)[]> {
-    const answers: (CatFileAnswer | Error | undefined)[] = wants.map((want) =>
-      recall(prefix, want),
-    );
+    const answers: (CatFileAnswer | Error | undefined)[] = [...known];
     /** What has to be asked, once each, and where its answer goes. */
     const missing = new Map<string, { readonly request: CatFileRequest; readonly at: number[] }>();
     for (const [index, { command, name }] of wants.entries()) {

@@ -1,11 +1,10 @@
 import { resolveArrayConnection } from '@pothos/plugin-relay';
 import type { GitActor } from '../git/actor.ts';
-import type { Commit } from '../git/commit.ts';
 import { messageBody, messageHeadline } from '../git/commit-message.ts';
 import { isOid, type Oid } from '../git/oid.ts';
 import { AppError } from '../error.ts';
 import { builder } from './builder.ts';
-import { loadCommits } from './context.ts';
+import { loadCommits, type RepoCommit, type SchemaContext } from './context.ts';
 import { GitObjectType } from './git-object.ts';
 
 /** Where a commit is found: an id alone does not say in which repository. */
@@ -14,12 +13,15 @@ export interface CommitKey {
   readonly oid: Oid;
 }
 
-/** A commit, and the repository it was read from. */
-type RepoCommit = Commit & CommitKey;
-
 /** The key as it stands in a global id. */
 export function commitId({ repo, oid }: CommitKey): string {
   return `${oid}:${repo}`;
+}
+
+/** A commit that this operation has read with a history; else its id, which Pothos loads. */
+export function commitOrId({ knownCommits }: SchemaContext, key: CommitKey): RepoCommit | string {
+  const id = commitId(key);
+  return knownCommits.get(id) ?? id;
 }
 
 function parseCommitId(id: string): CommitKey {
@@ -51,14 +53,8 @@ export const CommitType = builder.loadableNodeRef('Commit', {
     resolve: (commit: RepoCommit) => commitId(commit),
     description: 'Identifies this commit in this repository; give it to `node`.',
   },
-  load: async (ids: string[], context): Promise<(RepoCommit | Error)[]> => {
-    const keys = ids.map(parseCommitId);
-    const commits = await loadCommits(context, keys);
-    return commits.map((commit, index) => {
-      if (commit instanceof Error) return commit;
-      return { ...commit, repo: keys[index]?.repo ?? '' };
-    });
-  },
+  load: async (ids: string[], context): Promise<(RepoCommit | Error)[]> =>
+    await loadCommits(context, ids.map(parseCommitId)),
 });
 
 export const CommitConnection = builder.connectionObject(
@@ -108,11 +104,11 @@ CommitType.implement({
         type: CommitType,
         description: 'The commits that it was made upon: none, one, or several for a merge.',
         nodeNullable: true,
-        resolve: ({ repo, parentOids }, args) => {
-          const ids = parentOids.map((oid) => commitId({ repo, oid }));
-          // Pothos loads the objects of a loadable type from their ids.
-          return resolveArrayConnection({ args }, ids);
-        },
+        resolve: ({ repo, parentOids }, args, context) =>
+          resolveArrayConnection(
+            { args },
+            parentOids.map((oid) => commitOrId(context, { repo, oid })),
+          ),
       },
       CommitConnection,
     ),

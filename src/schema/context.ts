@@ -8,6 +8,7 @@ import type { Git } from '../git/git.ts';
 import { pathBytes, type GitPath } from '../git/git-path.ts';
 import type { Head } from '../git/head.ts';
 import { findLastCommits } from '../git/last-commit.ts';
+import type { HistoryReader } from '../git/history.ts';
 import type { ObjectInfo, ObjectReader } from '../git/object-reader.ts';
 import type { Oid } from '../git/oid.ts';
 import { findListedRefs, type ListedRef } from '../git/ref-list.ts';
@@ -26,6 +27,7 @@ import { objectId, type ObjectKey } from './object-key.ts';
 export interface Services {
   readonly git: Git;
   readonly objects: ObjectReader;
+  readonly histories: HistoryReader;
   readonly repositories: Repositories;
   readonly jobs: Jobs;
   readonly plans: Plans;
@@ -53,12 +55,19 @@ export interface SchemaContext extends Services, Operation {
   readonly tree: DataLoader<ObjectKey, readonly TreeEntry[], string>;
   /** The last commits of names in folders, one walk for each folder of a commit; null when it is not there. */
   readonly lastCommit: DataLoader<PlaceKey, Oid | null, string>;
+  /** What pages of history have brought along, by global id: no loader need be waited for. */
+  readonly knownCommits: Map<string, RepoCommit>;
   /** Refs by their full names, one git child for each repository; null when there is none. */
   readonly ref: DataLoader<RefKey, ListedRef | null, string>;
   /** Forgets what was read, as each event of a subscription must. */
   readonly forget: () => void;
   /** Forgets what was read, and takes a repository's state, or why it has none, from an event that says it. */
   readonly show: (repo: string, state: CopyState | Error) => void;
+}
+
+/** A commit, and the repository it was read from. */
+export interface RepoCommit extends Commit {
+  readonly repo: string;
 }
 
 /** Bytes of trees that one operation may read. */
@@ -113,6 +122,7 @@ export function createContext(services: Services, operation: Operation): SchemaC
       return await findLastCommits(deps, commit, folder, names);
     },
   );
+  const knownCommits = new Map<string, RepoCommit>();
   const ref = groupedLoader(
     ({ repo }: RefKey) => repo,
     ({ name }) => name,
@@ -129,6 +139,7 @@ export function createContext(services: Services, operation: Operation): SchemaC
     objectInfo,
     tree,
     lastCommit,
+    knownCommits,
     ref,
     forget() {
       states.clearAll();
@@ -137,6 +148,7 @@ export function createContext(services: Services, operation: Operation): SchemaC
       objectInfo.clearAll();
       tree.clearAll();
       lastCommit.clearAll();
+      knownCommits.clear();
       treeBytes = 0;
     },
     show(repo, state) {
@@ -158,10 +170,10 @@ export function getReadable(
 export async function loadCommits(
   context: SchemaContext,
   keys: readonly { readonly repo: string; readonly oid: Oid }[],
-): Promise<(Commit | Error)[]> {
+): Promise<(RepoCommit | Error)[]> {
   const read = keys.map(async ({ repo, oid }) => {
     const { repository } = getReadable(context, repo);
-    return await readCommit(context.objects, repository, oid, context.signal);
+    return { ...(await readCommit(context.objects, repository, oid, context.signal)), repo };
   });
   const settled = await Promise.allSettled(read);
   return settled.map((each) => (each.status === 'fulfilled' ? each.value : toError(each.reason)));

@@ -1,10 +1,9 @@
 import { z } from 'zod';
-import type { Commit } from '../git/commit.ts';
 import { parseTreePath } from '../git/git-path.ts';
-import { readHistory, type HistoryFilter, type HistoryPage } from '../git/history.ts';
+import type { HistoryFilter } from '../git/history.ts';
 import { AppError } from '../error.ts';
 import { builder } from './builder.ts';
-import { commitId, CommitType, type CommitKey } from './commit.ts';
+import { commitId, commitOrId, CommitType, type CommitKey } from './commit.ts';
 import { getReadable, type SchemaContext } from './context.ts';
 
 const MAX_PAGE = 100;
@@ -43,7 +42,7 @@ builder.objectFields(CommitType, (t) => ({
     {
       type: CommitType,
       description:
-        'This commit and what it was made upon, as `git log` lists them: of the commits that were reached, the youngest first. A page costs one git child, and so does a page far back; with `path`, `author`, `since` or `until` git walks over all commits before the page again. Pages stay what they are while new commits arrive: a cursor knows with which commit its history began. It is paged forwards only.',
+        'This commit and what it was made upon, as `git log` lists them: of the commits that were reached, the youngest first. A page costs one git child at most, also far back, and none where its commits were read lately; with `path`, `author`, `since` or `until` git walks over all commits before the page again. Pages stay what they are while new commits arrive: a cursor knows with which commit its history began. It is paged forwards only.',
       args: {
         path: t.arg.string({
           description:
@@ -82,7 +81,7 @@ builder.objectFields(CommitType, (t) => ({
 }));
 
 /**
- * Reads a page and hands its commits to the loader, so that what is asked about them costs no child.
+ * Reads a page. What is asked about its commits costs no child.
  * @throws AppError
  */
 export async function resolveHistory(
@@ -95,20 +94,24 @@ export async function resolveHistory(
     throw new AppError('BAD_USER_INPUT', 'a history is paged forwards: use first and after');
   }
   const { repository } = getReadable(context, repo);
-  const page = await readHistory(context.git, repository, oid, {
+  const page = await context.histories.read(repository, oid, {
     first: readFirst(args.first),
     after: args.after ?? undefined,
     filter,
     signal: context.signal,
   });
-  primeCommits(context, repo, page);
+  for (const { oid: id, commit } of page.next === null
+    ? page.commits
+    : [...page.commits, page.next]) {
+    if (commit !== null) context.knownCommits.set(commitId({ repo, oid: id }), { ...commit, repo });
+  }
   return {
     edges: page.commits.map((record, index) => ({
       // Only computed where it is asked for.
       get cursor(): string {
         return page.cursorAt(index);
       },
-      node: commitId({ repo, oid: record.oid }),
+      node: commitOrId(context, { repo, oid: record.oid }),
     })),
     pageInfo: {
       hasNextPage: page.hasNextPage,
@@ -127,17 +130,6 @@ function readFirst(first: number | null | undefined): number {
   if (first == null) return 20;
   if (first >= 0) return Math.min(first, MAX_PAGE);
   throw new AppError('BAD_USER_INPUT', '"first" must not be negative');
-}
-
-function primeCommits(context: SchemaContext, repo: string, page: HistoryPage): void {
-  const loader = CommitType.getDataloader(context);
-  for (const record of [...page.commits, ...(page.next === null ? [] : [page.next])]) {
-    if (record.commit !== null) loader.prime(commitId({ repo, oid: record.oid }), inRepo(record.commit, repo)); // prettier-ignore
-  }
-}
-
-function inRepo(commit: Commit, repo: string): Commit & CommitKey {
-  return { ...commit, repo };
 }
 
 /** @throws AppError BAD_USER_INPUT */

@@ -2,7 +2,11 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { parseCommit } from '../../src/git/commit.ts';
-import { readHistory, type HistoryFilter } from '../../src/git/history.ts';
+import {
+  createHistoryReader,
+  type HistoryFilter,
+  type HistoryReader,
+} from '../../src/git/history.ts';
 import type { Git } from '../../src/git/git.ts';
 import { oid, type Oid } from '../../src/git/oid.ts';
 import { openRepository } from '../../src/git/repository.ts';
@@ -39,8 +43,15 @@ function counting(door: Git): { git: Git; count: () => number } {
   };
 }
 
+const CACHE_BYTES = 2 ** 20;
+
+/** One that remembers nothing. */
+function forgetful(door: Git): HistoryReader {
+  return createHistoryReader({ git: door, cacheBytes: 0 });
+}
+
 async function readAll(
-  door: Git,
+  reader: HistoryReader,
   dir: string,
   start: Oid,
   filter: HistoryFilter,
@@ -51,7 +62,7 @@ async function readAll(
   let after: string | undefined;
   for (let pages = 1, cursors = 0; ; pages++) {
     const first = pageSize();
-    const page = await readHistory(door, repository, start, { first, after, filter, signal: untilDone }); // prettier-ignore
+    const page = await reader.read(repository, start, { first, after, filter, signal: untilDone });
     ids.push(...page.commits.map((each) => each.oid));
     assert.ok(page.commits.length === first || !page.hasNextPage);
     if (!page.hasNextPage) return { ids, pages, cursors };
@@ -82,11 +93,23 @@ for (const [kind, { title, ...options }] of KINDS.entries()) {
       const start = oid(await git(dir, 'rev-parse', 'main'));
       for (const firstParent of [false, true]) {
         const expected = await printed(dir, ...(firstParent ? ['--first-parent'] : []), start);
+        const isStraight = firstParent || title === 'clocks agree';
         const counted = counting(door);
-        const { ids, pages, cursors } = await readAll(counted.git, dir, start, { firstParent }, () => 1 + random(40)); // prettier-ignore
-        assert.deepEqual(ids, expected);
-        context.diagnostic(`${expected.length} commits, ${pages} pages, ${counted.count()} children, cursors of ${cursors} at most`); // prettier-ignore
-        if (firstParent || title === 'clocks agree') assert.equal(counted.count(), pages);
+        // Nothing, a part and all of it is remembered.
+        for (const cacheBytes of [0, 30_000, CACHE_BYTES]) {
+          const reader = createHistoryReader({ git: counted.git, cacheBytes });
+          const read = async () =>
+            await readAll(reader, dir, start, { firstParent }, () => 1 + random(40));
+          const before = counted.count();
+          const { ids, pages, cursors } = await read();
+          assert.deepEqual(ids, expected);
+          const children = counted.count() - before;
+          context.diagnostic(`${expected.length} commits, ${pages} pages, ${children} children, cursors of ${cursors} at most`); // prettier-ignore
+          if (isStraight) assert.ok(cacheBytes === 0 ? children === pages : children <= pages);
+          if (cacheBytes !== CACHE_BYTES) continue;
+          assert.deepEqual((await read()).ids, expected);
+          if (isStraight) assert.equal(counted.count() - before, children);
+        }
       }
     });
   }
@@ -106,7 +129,7 @@ test(`a filter gives what git gives with it (seed ${SEED})`, async () => {
   const at = (): number => Number(all[random(all.length)]?.split(' ')[0]);
   const pageSize = (): number => 8 + random(40);
   const check = async (filter: HistoryFilter, ...args: string[]): Promise<void> => {
-    const { ids } = await readAll(door, dir, start, filter, pageSize);
+    const { ids } = await readAll(forgetful(door), dir, start, filter, pageSize);
     assert.deepEqual(ids, await printed(dir, ...args), JSON.stringify(args));
   };
   for (const path of [...PATHS, Buffer.from('dir'), Buffer.from('nowhere'), Buffer.from('*')]) {
@@ -114,7 +137,7 @@ test(`a filter gives what git gives with it (seed ${SEED})`, async () => {
       await check({ path }, start, '--', path.toString());
       await check({ path, firstParent: true }, '--first-parent', start, '--', path.toString());
     } else {
-      const { ids } = await readAll(door, dir, start, { path }, pageSize);
+      const { ids } = await readAll(forgetful(door), dir, start, { path }, pageSize);
       const input = Buffer.concat([Buffer.from(`${start}\n--\n`), path, Buffer.from('\n')]);
       const output = await runGit(dir, ['--literal-pathspecs', 'rev-list', '--stdin'], { input });
       assert.deepEqual(ids, output.toString().split('\n').filter(Boolean));
@@ -160,7 +183,7 @@ test('a commit of a page is the object, byte for byte, or is left to the reader'
   const left = [await write(...people, '', 'with a\0NUL\n'), await write(...people, '', 'end \n')];
   const start = oid(await git(dir, 'rev-parse', 'main'));
   const repository = await openRepository(dir);
-  const { commits } = await readHistory(door, repository, start, {
+  const { commits } = await forgetful(door).read(repository, start, {
     first: 1000,
     filter: {},
     signal: untilDone,
@@ -185,13 +208,14 @@ test('new commits do not shift the pages, and a cursor is of one history only', 
   const expected = await printed(dir, old);
   const repository = await openRepository(dir);
   const options = { first: 2, filter: {}, signal: untilDone };
-  const page = await readHistory(door, repository, old, options);
+  const reader = createHistoryReader({ git: door, cacheBytes: CACHE_BYTES });
+  const page = await reader.read(repository, old, options);
   const moved = await writeCommit(dir, { message: 'new\n' });
   const after = page.cursorAt(1);
-  const rest = await readHistory(door, repository, moved, { ...options, first: 10, after });
+  const rest = await reader.read(repository, moved, { ...options, first: 10, after });
   assert.deepEqual([...page.commits, ...rest.commits].map((each) => each.oid), expected); // prettier-ignore
   const wrong = async (cursor: string, filter: HistoryFilter = {}): Promise<string> =>
-    await readHistory(door, repository, old, { ...options, filter, after: cursor }).then(
+    await reader.read(repository, old, { ...options, filter, after: cursor }).then(
       () => 'no error',
       (error: unknown) => (error as { code?: string }).code ?? 'another error',
     );
@@ -201,7 +225,7 @@ test('new commits do not shift the pages, and a cursor is of one history only', 
   }
   const other = await initRepository(fixture.path('other.git'), { bare: true });
   const there = await openRepository(other);
-  await assert.rejects(readHistory(door, there, old, { ...options, after }), { code: 'NOT_FOUND' });
+  await assert.rejects(reader.read(there, old, { ...options, after }), { code: 'NOT_FOUND' });
 });
 
 test('a shallow clone, a replaced commit and a graft show the commits as they are', async () => {
@@ -210,19 +234,26 @@ test('a shallow clone, a replaced commit and a graft show the commits as they ar
   const origin = await initRepository(fixture.path('origin.git'), { bare: true });
   await writeRandomHistory(origin, createRandom(7), { commits: 60, skew: 0, step: 60 });
   const start = oid(await git(origin, 'rev-parse', 'main'));
+  const reader = createHistoryReader({ git: door, cacheBytes: CACHE_BYTES });
   const shallow = await cloneRepository(`file://${origin}`, fixture.path('shallow'), '--depth=4');
   const expected = await printed(shallow, start);
   assert.ok(expected.length < 60);
-  assert.deepEqual((await readAll(door, shallow, start, {}, () => 2)).ids, expected);
+  assert.deepEqual((await readAll(reader, shallow, start, {}, () => 2)).ids, expected);
+
+  // The boundary moves: what was remembered of it is not true any more.
+  await runGit(shallow, ['fetch', '--quiet', '--deepen=3']);
+  const deeper = await printed(shallow, start);
+  assert.ok(deeper.length > expected.length);
+  assert.deepEqual((await readAll(reader, shallow, start, {}, () => 2)).ids, deeper);
 
   const all = await printed(origin, start);
   const [tip = '', second = ''] = all;
   await git(origin, 'replace', tip, all.at(-1) ?? '');
   await writeCommit(origin, { branch: 'other', parents: [] });
-  assert.deepEqual((await readAll(door, origin, start, {}, () => 7)).ids, all);
+  assert.deepEqual((await readAll(reader, origin, start, {}, () => 7)).ids, all);
   await runGit(origin, ['replace', '-d', tip]);
   await mkdir(`${origin}/info`, { recursive: true });
   await writeFile(`${origin}/info/grafts`, `${second}\n${tip}\n`);
   assert.ok((await printed(origin, start)).length < all.length, 'git itself follows the graft');
-  assert.deepEqual((await readAll(door, origin, start, {}, () => 7)).ids, all);
+  assert.deepEqual((await readAll(reader, origin, start, {}, () => 7)).ids, all);
 });
