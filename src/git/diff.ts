@@ -1,5 +1,5 @@
 import { AppError } from '../error.ts';
-import type { Git, RunOptions } from './git.ts';
+import type { Git } from './git.ts';
 import { GitCommandError } from './git-command-error.ts';
 import { gitPath, type GitPath } from './git-path.ts';
 import type { Oid } from './oid.ts';
@@ -31,7 +31,7 @@ export async function listTreeChanges(
   options: { readonly findRenames: boolean },
 ): Promise<TreeChange[]> {
   const args = ['-z', '--raw', '--no-abbrev', ...renameFlags(options.findRenames)];
-  return parseRawDiff(await diffTrees(git, repository, { from, to }, args, [], { signal }));
+  return parseRawDiff(await diffTrees(git, repository, { from, to }, args, signal));
 }
 
 /** Two commits or trees; `from` null stands for the empty tree. */
@@ -49,35 +49,32 @@ export function renameFlags(findRenames: boolean): readonly string[] {
 }
 
 /**
- * Runs `git diff-tree` and gives what it prints. No program that the repository names runs.
+ * A `git diff-tree` for which no program runs that the repository names.
  * @param paths literal; all of them when empty
+ */
+export function diffArguments(
+  { from, to }: TreePair,
+  options: readonly string[],
+  paths: readonly string[] = [],
+): string[] {
+  const fixed = ['-r', '--no-ext-diff', '--no-textconv'];
+  return ['diff-tree', ...fixed, ...options, from ?? emptyTree(to), to, '--', ...paths];
+}
+
+/**
+ * Runs it and gives what it prints.
  * @throws AppError LIMIT_EXCEEDED when it prints too much; GitCommandError
  */
 export async function diffTrees(
   git: Git,
   repository: Repository,
-  { from, to }: TreePair,
-  args: readonly string[],
-  paths: readonly string[],
-  options: Pick<RunOptions, 'signal' | 'onStdout'>,
+  pair: TreePair,
+  options: readonly string[],
+  signal: AbortSignal,
 ): Promise<Buffer> {
   try {
-    const { stdout } = await git.run(
-      repository,
-      [
-        'diff-tree',
-        '-r',
-        '--no-ext-diff',
-        '--no-textconv',
-        ...args,
-        from ?? emptyTree(to),
-        to,
-        '--',
-        ...paths,
-      ],
-      { intent: 'read', ...options },
-    );
-    return stdout;
+    const args = diffArguments(pair, options);
+    return (await git.run(repository, args, { intent: 'read', signal })).stdout;
   } catch (error) {
     if (!(error instanceof GitCommandError && error.isTruncated)) throw error;
     const message =

@@ -30,7 +30,6 @@ export async function collect(
   if (child.pid !== undefined) tracked?.started(child.pid);
   let timedOut = false;
   let isTruncated = false;
-  let isEnough = false;
   const end = (): void => {
     if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
   };
@@ -43,15 +42,10 @@ export async function collect(
     child.stdin?.on('error', () => undefined); // EPIPE: git stopped reading, its exit code says why.
     child.stdin?.end(options.stdin);
     const [stdout, stderr, outcome] = await Promise.all([
-      options.onStdout === undefined
-        ? collectBytes(child.stdout, options.maxBytes ?? MAX_STDOUT_BYTES, () => {
-            isTruncated = true;
-            end();
-          })
-        : handOut(child.stdout, options.onStdout, () => {
-            isEnough = true;
-            end();
-          }),
+      collectBytes(child.stdout, options.maxBytes ?? MAX_STDOUT_BYTES, () => {
+        isTruncated = true;
+        end();
+      }),
       collectTail(child.stderr),
       outcomeOf(child),
     ]);
@@ -59,9 +53,6 @@ export async function collect(
     if (isTruncated && options.cutsOff === true) return { stdout, exitCode: 0, isTruncated };
     if (exitCode !== null && (options.exitCodes ?? [0]).includes(exitCode) && !isTruncated) {
       return { stdout, exitCode, isTruncated };
-    }
-    if (isEnough && !options.signal.aborted && !timedOut) {
-      return { stdout, exitCode: 0, isTruncated };
     }
     const isCanceled = options.signal.aborted;
     throw failedGit(args, { exitCode, signal, stderr, timedOut, isCanceled, isTruncated });
@@ -104,19 +95,6 @@ async function collectBytes(
     }
   }
   return Buffer.concat(chunks, size);
-}
-
-async function handOut(
-  stream: NodeJS.ReadableStream | null,
-  onStdout: (bytes: Buffer) => boolean,
-  onEnough: () => void,
-): Promise<Buffer> {
-  for await (const chunk of stream ?? []) {
-    if (onStdout(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk))) continue;
-    onEnough();
-    break;
-  }
-  return Buffer.alloc(0);
 }
 
 async function collectTail(stream: NodeJS.ReadableStream | null): Promise<string> {

@@ -4,6 +4,7 @@ import { signalGroup } from './process-group.ts';
 
 export interface ScanSettings extends Omit<SpawnSettings, 'graceMs'> {
   readonly timeoutMs: number;
+  readonly stdin: Buffer | undefined;
 }
 
 /**
@@ -31,6 +32,7 @@ export async function scanGit<T>(
   settings.signal.addEventListener('abort', onAbort);
   try {
     const child = await spawnGit(program, args, { ...settings, signal: stop.signal, graceMs: 0 });
+    child.stdin.end(settings.stdin);
     return await readAll(child, args, read, () => ({
       isCanceled: settings.signal.aborted,
       timedOut,
@@ -48,7 +50,6 @@ async function readAll<T>(
   read: (output: AsyncIterable<Buffer>) => Promise<T>,
   flags: () => Pick<GitCommandFacts, 'isCanceled' | 'timedOut' | 'isTruncated'>,
 ): Promise<T> {
-  child.stdin.end();
   let hasEnded = false;
   void child.ended.then(() => (hasEnded = true));
   let isWhole = false;

@@ -36,11 +36,6 @@ export interface RunOptions {
   readonly timeoutMs?: number;
   /** What is more than `maxBytes` is cut off instead: git is ended, and the result says so. */
   readonly cutsOff?: boolean;
-  /**
-   * Takes stdout piece by piece, so that it is not held. At false git is ended, and that is no failure:
-   * the caller has enough.
-   */
-  readonly onStdout?: (bytes: Buffer) => boolean;
   readonly stdin?: Buffer;
   /** On top of the intent's own, at command scope. Never from a request. */
   readonly config?: GitConfig;
@@ -67,6 +62,7 @@ export interface OperateOptions {
 export interface ScanOptions {
   readonly intent: 'read' | 'status';
   readonly signal: AbortSignal;
+  readonly stdin?: Buffer | undefined;
 }
 
 export interface SpawnOptions {
@@ -177,7 +173,8 @@ export function createGit(deps: {
     scan: async (repository, args, options, read) =>
       await limit(async () => {
         const env = gitEnvironment(deps.host, repository, options.intent);
-        const settings = { cwd: repository.path, env, signal: options.signal };
+        const { signal, stdin } = options;
+        const settings = { cwd: repository.path, env, signal, stdin };
         return await scanGit(program(), args, { ...settings, timeoutMs: READ_TIMEOUT_MS }, read);
       }),
     operate: async (repository, options, action) =>

@@ -6,6 +6,7 @@ import {
   RECORD_FORMAT,
   type CommitRecord,
 } from './commit-record.ts';
+import { GitCommandError } from './git-command-error.ts';
 import type { Git } from './git.ts';
 import { filterArguments, isPlain, pathInput, type HistoryFilter } from './history-filter.ts';
 import type { Oid } from './oid.ts';
@@ -57,24 +58,25 @@ export function createHistoryWalk(
     let held = 0;
     const path = pathInput(filter.path);
     const flags = [...RECORD_FORMAT, ...filterArguments(filter), ...more, ...path.flags];
-    const { exitCode } = await git.run(
-      repository,
-      ['rev-list', ...flags, '--end-of-options', ...revisions, ...path.args],
-      {
-        intent: 'read',
-        signal,
-        // What a cursor names was here once; what the caller found just now is here.
-        exitCodes: isResumed ? [0, 128] : [0],
-        ...(path.stdin === undefined ? {} : { stdin: path.stdin }),
-        onStdout(bytes) {
+    const args = ['rev-list', ...flags, '--end-of-options', ...revisions, ...path.args];
+    const { stdin } = path;
+    try {
+      await git.scan(repository, args, { intent: 'read', signal, stdin }, async (output) => {
+        for await (const bytes of output) {
           const records = splitter.push(bytes);
           held = records.length === 0 ? held + bytes.length : 0;
           if (held > MAX_PAGE_BYTES) throw tooLong();
-          return records.every(onRecord);
-        },
-      },
-    );
-    return { isWhole: exitCode === 0 };
+          if (!records.every(onRecord)) return;
+        }
+      });
+      return { isWhole: true };
+    } catch (error) {
+      // What a cursor names was here once; what the caller found just now is here.
+      if (isResumed && error instanceof GitCommandError && error.exitCode === 128) {
+        return { isWhole: false };
+      }
+      throw error;
+    }
   }
 
   return {

@@ -17,7 +17,7 @@ export async function countLines(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, LineCount>> {
   const args = ['-z', '--numstat', ...renameFlags(true)];
-  return parseNumstat(await diffTrees(git, repository, pair, args, [], { signal }));
+  return parseNumstat(await diffTrees(git, repository, pair, args, signal));
 }
 
 /** Parses `--numstat -z`: `ADDED TAB DELETED TAB PATH NUL`, or after the second TAB `NUL OLD NUL NEW NUL`. */

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { diffTrees, renameFlags, type TreeChange, type TreePair } from './diff.ts';
+import { diffArguments, renameFlags, type TreeChange, type TreePair } from './diff.ts';
 import type { Git } from './git.ts';
 import { pathBytes } from './git-path.ts';
 import { parseQuotedPath } from './quoted-path.ts';
@@ -46,9 +46,9 @@ export async function readPatches(
     ...renameFlags(hasRenames),
   ];
   const collector = createCollector(wanted, maxBytes);
-  await diffTrees(git, repository, pair, args, pathArguments(changes), {
-    signal,
-    onStdout: collector.push,
+  const command = diffArguments(pair, args, pathArguments(changes));
+  await git.scan(repository, command, { intent: 'read', signal }, async (output) => {
+    for await (const bytes of output) if (!collector.push(bytes)) return;
   });
   return collector.end();
 }
