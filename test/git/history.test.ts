@@ -34,9 +34,9 @@ function counting(door: Git): { git: Git; count: () => number } {
   return {
     git: {
       ...door,
-      run: async (...args) => {
+      scan: async (...args) => {
         count++;
-        return await door.run(...args);
+        return await door.scan(...args);
       },
     },
     count: () => count,
