@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseBranchName } from './branch-name.ts';
 import type { Git } from './git.ts';
@@ -55,6 +55,7 @@ export async function settleMove(deps: SettleDeps, move: Move): Promise<Settled>
   }
   if (isAfter && head.oid !== null) {
     if (from.oid !== head.oid) await restore(deps, head.oid, from.oid);
+    if (move.kind === 'merge') await forgetMerge(deps, move);
     return 'AFTER';
   }
   await restore(deps, from.oid, await treeAfter(deps, move));
@@ -80,6 +81,20 @@ async function hasArrived(deps: SettleDeps, move: Move, head: Head): Promise<boo
   );
   const [, ...parents] = stdout.toString('latin1').trim().split(' ');
   return parents[0] === move.from.oid && parents.includes(move.to);
+}
+
+/**
+ * git moves HEAD to the merge commit, runs the post-merge hook, and only then forgets that a merge is in
+ * progress. One of a commit that HEAD has already is nobody else's.
+ */
+async function forgetMerge(deps: SettleDeps, { to }: Move): Promise<void> {
+  const { git, repository, signal, onOutput } = deps;
+  const heads = await readFile(join(repository.gitDir, 'MERGE_HEAD'), 'latin1').catch(() => '');
+  if (heads.trim() !== to) return;
+  await git.operate(repository, { signal, onOutput }, async (simple) => {
+    await simple.raw(['merge', '--quit']);
+  });
+  deps.say('ended the merge, which was committed already');
 }
 
 /** What the working tree would have been. A merge was rehearsed before, so it is known to have no conflict. */

@@ -31,6 +31,8 @@ interface Scene extends AsyncDisposable {
   readonly copy: string;
   readonly home: string;
   readonly before: string;
+  /** A line of a script that waits there as the filter does. */
+  readonly gate: string;
   /** @param isKilled whether the test will kill it */
   start(isKilled?: boolean): Promise<AgentProcess>;
   /** Starts a job and gives its id. */
@@ -53,11 +55,8 @@ async function createScene(
   const home = fixture.path('home');
   await mkdir(home);
   await writeFile(join(home, '.gitconfig'), '[user]\n\tname = Grace\n\temail = g@example.com\n');
-  const smudge = await writeScript(
-    fixture.path('smudge'),
-    `if [ -e '${fixture.path('hold')}' ]; then touch '${fixture.path('held')}'; while [ ! -e '${fixture.path('go')}' ]; do sleep 0.01; done; fi`,
-    'exec cat',
-  );
+  const gate = `if [ -e '${fixture.path('hold')}' ]; then touch '${fixture.path('held')}'; while [ ! -e '${fixture.path('go')}' ]; do sleep 0.01; done; fi`;
+  const smudge = await writeScript(fixture.path('smudge'), gate, 'exec cat');
   await mkdir(join(copy, '.git/info'), { recursive: true });
   await writeFile(join(copy, '.git/info/attributes'), '*.gated filter=gated\n');
   await git(copy, 'config', 'filter.gated.smudge', smudge);
@@ -69,6 +68,7 @@ async function createScene(
     origin,
     copy,
     home,
+    gate,
     before: await git(copy, 'rev-parse', 'HEAD'),
     start: async (isKilled = false) =>
       await startAgent({
@@ -197,6 +197,45 @@ for (const [strategy, who] of [
           : /gitagent: removed .*index\.lock, which the job had left\n/,
       );
       assert.match(log, /"level":"warn".*interrupted: the agent ended/);
+      const next = await scene.ended(agent, await scene.submit(agent, '/repo/site/pull'));
+      assert.equal(next['state'], 'SUCCEEDED', String(next['err_msg']));
+    },
+  );
+}
+
+for (const [strategy, hook, who, end] of [
+  ['merge', 'post-merge', 'agent', 'where it was to be'],
+  ['merge', 'post-merge', 'all', 'where it was to be'],
+  ['rebase', 'post-rewrite', 'all', 'as it was before'],
+  ['ff-only', 'post-merge', 'all', 'where it was to be'],
+] as const) {
+  test(
+    `a ${strategy} whose ${who} died in the ${hook} hook is not in progress any more`,
+    onLinux,
+    async () => {
+      await using scene = await createScene({ strategy });
+      const { copy } = scene;
+      await writeCommit(scene.origin, { files: { a: 'two\n' } });
+      if (strategy !== 'ff-only') {
+        await writeFile(join(copy, 'ours'), 'ours\n');
+        await git(copy, 'add', 'ours');
+        await git(copy, 'commit', '--quiet', '-m', 'ours');
+      }
+      if (strategy !== 'rebase') await writeFile(join(copy, 'mine'), 'not committed\n');
+      await writeScript(join(copy, '.git/hooks', hook), scene.gate);
+      const id = await killHalfWay(
+        scene,
+        async (agent) => await scene.submit(agent, '/repo/site/pull'),
+        who,
+      );
+      await using agent = await scene.start();
+      const error = String((await scene.job(agent, id))['err_msg']);
+      assert.ok(error.endsWith(`; the working copy is ${end}`), error);
+      const status = await git(copy, 'status', '--porcelain');
+      assert.equal(status, strategy === 'rebase' ? '' : ' M mine', JSON.stringify(agent.log()));
+      for (const name of ['MERGE_HEAD', 'MERGE_MSG', 'rebase-merge']) {
+        assert.equal(await exists(join(copy, '.git', name)), false, name);
+      }
       const next = await scene.ended(agent, await scene.submit(agent, '/repo/site/pull'));
       assert.equal(next['state'], 'SUCCEEDED', String(next['err_msg']));
     },
