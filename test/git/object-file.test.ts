@@ -75,7 +75,7 @@ const LAYOUTS: Record<string, (repository: ScratchRepository) => Promise<void>> 
 };
 
 for (const [format, commits] of [
-  ['sha1', 220],
+  ['sha1', 120],
   ['sha256', 80],
 ] as const) {
   suite(`every object of a ${format} history is what git cat-file says`, () => {
@@ -210,11 +210,11 @@ suite('the answer is null', () => {
 
 test('reading while git repacks never gives a wrong answer', async () => {
   await using repository = await createScratchRepository();
-  writeHistory(repository, 120);
+  writeHistory(repository, 60);
   const expected = [...readAllWithGit(repository)];
   const state = { repacking: true };
   const repacked = (async () => {
-    for (let n = 1; n <= 6; n++) {
+    for (let n = 1; n <= 4; n++) {
       await repository.gitInBackground(['repack', '-adfq', `--depth=${n * 5}`, '--window=10']);
       for (const pack of await takePacks(repository))
         repository.git(['unpack-objects', '-q'], pack);
