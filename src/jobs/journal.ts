@@ -1,14 +1,9 @@
-import { chmodSync, mkdirSync, renameSync } from 'node:fs';
-import { join } from 'node:path';
-import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
-import { z } from 'zod';
-import { AppError } from '../error.ts';
-import { MOVE_KINDS } from '../git/move.ts';
-import { isOid } from '../git/oid.ts';
-import { describeDiskError, sqliteCode } from './disk-error.ts';
-import { JOB_STAGES, type ChildNote, type JobProgressNote } from './job-note.ts';
+import type { z } from 'zod';
 import { digestRequest } from './idempotency.ts';
-import { JOB_KINDS, JOB_STATES, type Job, type JobState } from './job.ts';
+import type { ChildNote, JobProgressNote } from './job-note.ts';
+import type { Job, JobState } from './job.ts';
+import { openJournalDatabase, UNFINISHED } from './journal-database.ts';
+import { ChildRow, FinishedRow, ProgressRow, readJob } from './journal-row.ts';
 
 /** The jobs of this agent, on disk: what is in it was written before anybody was told. */
 export interface Journal extends Disposable {
@@ -58,165 +53,18 @@ export interface JobFilter {
   readonly limit: number;
 }
 
-/**
- * What has been done to the database's shape, in order: `user_version` counts what this file has had.
- * One is added at the end for each change; none is ever edited, for journals live longer than versions.
- * The first finds its tables there in a journal from before they were counted.
- */
-const MIGRATIONS: readonly string[] = [
-  `
-  create table if not exists job (
-    sequence integer primary key autoincrement,
-    id text not null unique,
-    repo text not null,
-    kind text not null,
-    state text not null,
-    caller text not null,
-    trigger text not null,
-    branch text,
-    hash text,
-    strategy text,
-    command text,
-    before text,
-    after text,
-    exitCode integer,
-    signal text,
-    error text,
-    queuedAt integer not null,
-    startedAt integer,
-    finishedAt integer
-  ) strict;
-  create index if not exists job_by_repo on job (repo, sequence);
-  create index if not exists job_by_state on job (state) where state in ('QUEUED', 'RUNNING');
-  `,
-  `create table removed_output (job text primary key) strict, without rowid;`,
-  `
-  alter table job add column idempotencyKey text;
-  alter table job add column requestDigest text;
-  create unique index job_by_key on job (caller, idempotencyKey) where idempotencyKey is not null;
-    `,
-  `
-  create table progress (
-    job text primary key,
-    stage text not null,
-    move text,
-    origin text
-  ) strict;
-  create table child (
-    mark text primary key,
-    job text not null,
-    pid integer,
-    startTime text,
-    bootId text,
-    startedAt integer not null
-  ) strict;
-  create index child_by_job on child (job, startedAt);
-  create trigger job_ended after update of state on job when new.state not in ('QUEUED', 'RUNNING') begin
-    delete from progress where job = new.id;
-    delete from child where job = new.id;
-  end;
-  `,
-];
-
 const COLUMNS = [
   'id', 'repo', 'kind', 'state', 'caller', 'trigger', 'branch', 'hash', 'strategy', 'command',
   'before', 'after', 'exitCode', 'signal', 'error', 'queuedAt', 'startedAt', 'finishedAt',
 ] as const; // prettier-ignore
 
 /**
- * Opens the journal in `stateDir`, which is made when it is missing. The database is locked for as
- * long as this process lives, however it ends: two agents on one journal would each think they hold
- * the repositories' locks. One that cannot be read is put aside, and a new one begun: an agent that never
- * starts again is worse than one that has forgotten.
- * @throws AppError BUSY when another agent holds it, LIMIT_EXCEEDED when the disk is full or read-only
+ * Opens the journal in `stateDir`, for this process alone: see `openJournalDatabase`.
+ * @throws AppError BUSY when another agent holds it, LIMIT_EXCEEDED when the disk is full or read-only,
+ *   CONFLICT when a newer agent has written it
  */
 export function openJournal(stateDir: string): Journal {
-  let brokenFile: string | null = null;
-  let database: DatabaseSync;
-  try {
-    makeFolder(stateDir);
-    const file = join(stateDir, 'journal.sqlite');
-    try {
-      database = openDatabase(file);
-    } catch (error) {
-      if (!isCorrupt(error)) throw error;
-      brokenFile = putAside(file);
-      database = openDatabase(file);
-    }
-  } catch (error) {
-    if (sqliteCode(error) !== BUSY) throw describeDiskError(error, stateDir) ?? error;
-    throw new AppError(
-      'BUSY',
-      `another agent is using ${stateDir}: stop it, or give this one its own with state_dir or GITAGENT_STATE_DIR`,
-      { stateDir },
-      { cause: error },
-    );
-  }
-  return createJournal(database, brokenFile);
-}
-
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-  } catch {
-    // `recursive` says ENOENT whatever is wrong, such as a read-only disk.
-    mkdirSync(folder, { mode: 0o700 });
-  }
-}
-
-function openDatabase(file: string): DatabaseSync {
-  const database = new DatabaseSync(file);
-  try {
-    database.exec('pragma locking_mode = exclusive; pragma journal_mode = wal');
-    // The folder may have been there before, open to others; SQLite gives its other files the same mode.
-    chmodSync(file, 0o600);
-    // `full`: a job that was accepted is on the disk, not only in its cache.
-    database.exec('pragma synchronous = full; begin exclusive');
-    migrate(database);
-    database.exec('commit');
-    const check = database.prepare('pragma quick_check(1)').get()?.['quick_check'];
-    if (check !== 'ok') throw new BrokenJournal(String(check));
-    // What an agent needs to begin with must be readable, or none would ever begin.
-    for (const row of database.prepare(UNFINISHED).all()) {
-      if (!Row.safeParse(row).success) throw new BrokenJournal('a job cannot be read');
-    }
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
-  }
-}
-
-/** SQLite wrote it, and cannot make sense of it any more. */
-class BrokenJournal extends Error {
-  override readonly name = 'BrokenJournal';
-}
-
-/** https://sqlite.org/rescode.html */
-const BUSY = 5;
-const CORRUPT = 11;
-const NOT_A_DATABASE = 26;
-
-function isCorrupt(error: unknown): boolean {
-  const code = sqliteCode(error);
-  return error instanceof BrokenJournal || code === CORRUPT || code === NOT_A_DATABASE;
-}
-
-function putAside(file: string): string {
-  const aside = `${file}.corrupt-${new Date().toISOString().replaceAll(/[:.]/g, '-')}`;
-  for (const suffix of ['-wal', '-shm', '']) {
-    try {
-      renameSync(`${file}${suffix}`, `${aside}${suffix}`);
-    } catch (error) {
-      if (suffix === '') throw error;
-    }
-  }
-  return aside;
-}
-
-const UNFINISHED = `select * from job where state in ('QUEUED', 'RUNNING') order by sequence`;
-
-function createJournal(database: DatabaseSync, brokenFile: string | null): Journal {
+  const { database, brokenFile } = openJournalDatabase(stateDir);
   // What makes a request repeatable is written once; that two requests never share it, the index sees to.
   const inserted = [...COLUMNS, 'idempotencyKey', 'requestDigest'];
   const insert = database.prepare(
@@ -268,11 +116,11 @@ function createJournal(database: DatabaseSync, brokenFile: string | null): Journ
     },
     find(id) {
       const row = find.get(id);
-      return row === undefined ? null : readRow(row);
+      return row === undefined ? null : readJob(row);
     },
     findByKey(caller, key) {
       const row = findByKey.get(caller, key);
-      return row === undefined ? null : { job: readRow(row), digest: String(row['requestDigest']) };
+      return row === undefined ? null : { job: readJob(row), digest: String(row['requestDigest']) };
     },
     list(filter) {
       const { repo, repos, states, before, limit } = filter;
@@ -295,10 +143,10 @@ function createJournal(database: DatabaseSync, brokenFile: string | null): Journ
           ...(before !== undefined && { before }),
           limit,
         });
-      return rows.map(readRow);
+      return rows.map(readJob);
     },
     listUnfinished() {
-      return database.prepare(UNFINISHED).all().map(readRow);
+      return database.prepare(UNFINISHED).all().map(readJob);
     },
     brokenFile,
     noteProgress(jobId, { stage, move, origin }) {
@@ -358,92 +206,4 @@ function columnsOf(job: Omit<Job, 'sequence'>): Record<string, string | number |
   const { progress: _live, error, ...columns } = job;
   const row = { ...columns, error: error === null ? null : JSON.stringify(error) };
   return Object.fromEntries(COLUMNS.map((name) => [name, row[name]]));
-}
-
-const text = z.string().nullable();
-const time = z.number().int().nullable();
-const oidText = z.string().refine(isOid).nullable();
-
-/** @throws AppError CONFLICT when a newer agent has written this journal */
-function migrate(database: DatabaseSync): void {
-  const version = Number(database.prepare('pragma user_version').get()?.['user_version']);
-  if (version > MIGRATIONS.length) {
-    throw new AppError(
-      'CONFLICT',
-      'a newer agent has written this journal: run that one, or give this one its own state_dir',
-    );
-  }
-  for (const migration of MIGRATIONS.slice(version)) database.exec(migration);
-  database.exec(`pragma user_version = ${MIGRATIONS.length}`);
-}
-
-/** The journal outlives the program that wrote it, so what it says is checked. */
-const Row = z.object({
-  sequence: z.number().int(),
-  id: z.string(),
-  repo: z.string(),
-  kind: z.enum(JOB_KINDS),
-  state: z.enum(JOB_STATES),
-  caller: z.string(),
-  trigger: z.string(),
-  branch: text,
-  hash: text,
-  strategy: z.enum(['ff-only', 'merge', 'rebase', 'reset']).nullable(),
-  command: text,
-  before: oidText,
-  after: oidText,
-  exitCode: time,
-  signal: text,
-  error: z
-    .string()
-    .transform((json): unknown => JSON.parse(json))
-    .pipe(
-      z.object({
-        code: z.string(),
-        message: z.string(),
-        detail: z.record(z.string(), z.unknown()).nullable(),
-      }),
-    )
-    .nullable(),
-  queuedAt: z.number(),
-  startedAt: time,
-  finishedAt: time,
-});
-
-const FinishedRow = z.object({
-  sequence: z.number().int(),
-  id: z.string(),
-  queuedAt: z.number(),
-  finishedAt: z.number(),
-  isOutputRemoved: z.number().transform((flag) => flag === 1),
-});
-
-const Head = z.object({ branch: text, oid: oidText });
-const Json = z.string().transform((json): unknown => JSON.parse(json));
-
-const ProgressRow = z.object({
-  stage: z.enum(JOB_STAGES),
-  move: Json.pipe(
-    z.object({
-      kind: z.enum(MOVE_KINDS),
-      to: z.string().refine(isOid),
-      branch: text,
-      from: Head,
-      branchTip: oidText,
-    }),
-  ).nullable(),
-  origin: Json.pipe(Head).nullable(),
-});
-
-const ChildRow = z.object({
-  mark: z.string(),
-  job: z.string(),
-  pid: time,
-  startTime: text,
-  bootId: text,
-  startedAt: z.number(),
-});
-
-function readRow(row: Record<string, SQLOutputValue>): Job {
-  return { ...Row.parse(row), progress: null };
 }
