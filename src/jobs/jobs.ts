@@ -2,18 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { AppError } from '../error.ts';
 import type { FetchPatience } from '../git/fetch-retry.ts';
 import type { Git } from '../git/git.ts';
-import { GitCommandError } from '../git/git-command-error.ts';
-import { redactUrls } from '../git/redact.ts';
 import { createChildRecorder } from './child-recorder.ts';
 import { describeDiskError } from './disk-error.ts';
 import { createWake, follow, type Wake } from './follow.ts';
 import { findRepeated } from './idempotency.ts';
-import { isFinished, type Job, type JobError, type JobRequest } from './job.ts';
+import { describeFailure, finished, INTERNAL, printFailure, stopped } from './job-end.ts';
+import { isFinished, type Job, type JobRequest } from './job.ts';
 import type { JobFilter, Journal } from './journal.ts';
 import type { OutputChunk, OutputLog, OutputLogs } from './output-log.ts';
 import type { Repositories, ServedRepository } from './repositories.ts';
 import { createRepositoryLock, type RepositoryLock } from './repository-lock.ts';
-import { describeTimeout, type JobTimeouts } from './timeout.ts';
+import type { JobTimeouts } from './timeout.ts';
 import { getCommand, workOnJob, type JobContext } from './work.ts';
 
 /** Does a job's work. What it throws is why the job did not succeed. */
@@ -397,13 +396,6 @@ export function createJobs(deps: JobsDeps): Jobs {
   return jobs;
 }
 
-/** Who watches the output sees how the job ended, too: on a line of its own. */
-async function printFailure(output: OutputLog, job: Job): Promise<void> {
-  const last = output.size === 0 ? null : await output.read(output.size - 1);
-  const lead = last === null || last.text === '\n' ? '' : '\n';
-  await output.append(Buffer.from(`${lead}gitagent: ${job.error?.message ?? job.state}\n`));
-}
-
 function refuseBusy(
   holder: Job,
   lock: RepositoryLock,
@@ -427,41 +419,4 @@ function refuseBusy(
       detail,
     );
   }
-}
-
-const INTERNAL: JobError = {
-  code: 'INTERNAL',
-  message: 'the agent failed; its log says how',
-  detail: null,
-};
-
-function interrupted(job: Job, message: string): Job {
-  return finished(job, 'INTERRUPTED', { code: 'INTERRUPTED', message, detail: null });
-}
-
-function stopped(job: Job, reason: AppError): Job {
-  return reason.code === 'CANCELLED'
-    ? finished(job, 'CANCELLED', jobError(reason))
-    : interrupted(job, reason.message);
-}
-
-function jobError(error: AppError): JobError {
-  return { code: error.code, message: error.message, detail: error.detail ?? null };
-}
-
-/** What the caller may know of a failure; null when it is a bug of ours. */
-export function describeFailure(error: unknown, timeouts: JobTimeouts): JobError | null {
-  if (error instanceof AppError) return jobError(error);
-  const ofDisk = describeDiskError(error, 'the state folder');
-  if (ofDisk !== null) return jobError(ofDisk);
-  if (!(error instanceof GitCommandError)) return null;
-  return {
-    code: 'COMMAND_FAILED',
-    message: error.timedOut ? describeTimeout(error, timeouts) : redactUrls(error.message),
-    detail: { exitCode: error.exitCode },
-  };
-}
-
-function finished(job: Job, state: Job['state'], error: JobError | null): Job {
-  return { ...job, state, error, progress: null, finishedAt: Date.now() };
 }

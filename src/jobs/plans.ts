@@ -10,7 +10,7 @@ import { parseAbbreviatedOid } from '../git/oid.ts';
 import { planPull, type PullPlan } from '../git/pull-plan.ts';
 import { openWorkingCopy } from '../git/working-copy.ts';
 import type { JobError, JobRequest } from './job.ts';
-import { describeFailure } from './jobs.ts';
+import { describeFailure } from './job-end.ts';
 import { gitTimeouts, type JobTimeouts } from './timeout.ts';
 import type { PlanTokens } from './plan-token.ts';
 import type { Repositories, ServedRepository } from './repositories.ts';
