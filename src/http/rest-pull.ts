@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { requireScope } from '../auth/caller.ts';
+import { pullStrategies, type PullStrategy } from '../config.ts';
 import { AppError } from '../error.ts';
 import { parseBranchName } from '../git/branch-name.ts';
 import { parseAbbreviatedOid } from '../git/oid.ts';
@@ -45,6 +46,7 @@ export function pullRoutes(
                 repo: served.name,
                 branch: args.get('git_branch'),
                 hash: readHash(args),
+                strategy: readStrategy(args),
                 command: args.get('command'),
               });
         if (request.command !== null) {
@@ -147,7 +149,7 @@ export function readPullRequest(
     branch: branch === null ? null : parseBranchName(branch),
     preferredBranch: ORIGINAL_DEFAULT_BRANCH,
     hash: readHash(args),
-    strategy: config.strategy,
+    strategy: readStrategy(args) ?? config.strategy,
     command: args.get('command') ?? null,
   };
 }
@@ -155,6 +157,17 @@ export function readPullRequest(
 function readHash(args: RequestArguments): string | null {
   const hash = args.get('git_hash');
   return hash === undefined ? null : parseAbbreviatedOid(hash);
+}
+
+function readStrategy(args: RequestArguments): PullStrategy | null {
+  const given = args.get('strategy');
+  if (given === undefined) return null;
+  const strategy = pullStrategies.find((each) => each === given);
+  if (strategy !== undefined) return strategy;
+  throw new AppError(
+    'BAD_USER_INPUT',
+    `there is no strategy ${JSON.stringify(given.slice(0, 80))}; there is ${pullStrategies.join(', ')}`,
+  );
 }
 
 /** Arguments that say how to ask or to answer, and not what. */

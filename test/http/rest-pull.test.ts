@@ -105,6 +105,24 @@ describe('block', () => {
   });
 });
 
+test('strategy says what becomes of a branch that has diverged; one that is none is refused', async () => {
+  await using scene = await createScene();
+  const target = await scene.commit({ files: { theirs: 'theirs\n' } });
+  await writeFile(join(scene.copy, 'ours'), 'ours\n');
+  await git(scene.copy, 'add', 'ours');
+  await git(scene.copy, '-c', 'user.name=A', '-c', 'user.email=a@b', 'commit', '--quiet', '-m', 'ours'); // prettier-ignore
+  const ours = await git(scene.copy, 'rev-parse', 'HEAD');
+  assert.match(await failureOf(scene), /has diverged from .*: push or drop its own commits/);
+  const refused = await pull(scene, { strategy: '--force' });
+  assert.equal(refused.status, 400);
+  assert.match(
+    refused.text,
+    /there is no strategy \\"--force\\"; there is ff-only, merge, rebase, reset/,
+  );
+  assert.equal((await pull(scene, { strategy: 'merge' })).text, SUCCESS);
+  assert.equal(await git(scene.copy, 'rev-parse', 'HEAD^1', 'HEAD^2'), `${ours}\n${target}`);
+});
+
 describe('git_branch', () => {
   async function branchAfter(scene: Scene, form: Form = {}): Promise<string | null> {
     const { text } = await pull(scene, form);
