@@ -131,6 +131,8 @@ function configOf(repository: Repository, intent: GitIntent): [key: string, valu
   }
   if (intent !== 'operate') {
     config.push(['core.hooksPath', '/dev/null'], ['log.showSignature', 'false']);
+    // A file that git reads to its end before it compares anything: it may be named so that there is none.
+    config.push(['diff.orderFile', '/dev/null']);
   }
   if (intent === 'receive') {
     // A program that lists the refs of a borrowed object database; `#` hides the path git appends.
