@@ -1,10 +1,9 @@
-import { join } from 'node:path';
-import { LRUCache } from 'lru-cache';
 import { AppError } from '../error.ts';
 import type { CatFileAnswer, CatFileRequest, ObjectInfo } from './cat-file-answer.ts';
 import { createCatFilePool } from './cat-file-pool.ts';
 import type { Git } from './git.ts';
-import { readObject } from './object-file.ts';
+import { createObjectCache, isFullId, type FoundAnswer } from './object-cache.ts';
+import { createObjectSource } from './object-source.ts';
 import { readStamp, type Stamp } from './object-stamp.ts';
 import type { Oid } from './oid.ts';
 import type { Repository } from './repository.ts';
@@ -84,16 +83,8 @@ const MAX_BYTES: Readonly<Record<ObjectType, number>> = {
 };
 /** Requests that are sent, and whose answers are held back, together. */
 const MAX_BATCH = 4096;
-/** So few objects are read without a child, where none runs yet: HEAD's commit of every repository, for one. */
-const FEW = 4;
-/** After so many a child pays, however few are asked at a time. */
-const MAX_WITHOUT_CHILD = 16;
-/** Larger ones are left to git. */
-const MAX_BYTES_IN_PROCESS = 256 * 1024;
 /** How often a batch is read anew because the repository was replaced meanwhile. */
 const MAX_ROUNDS = 3;
-/** What remembering costs besides the content. */
-const ENTRY_BYTES = 300;
 
 interface Want extends CatFileRequest {
   readonly signal: AbortSignal;
@@ -108,7 +99,6 @@ interface State {
   prefix: string;
   wants: Want[];
   isScheduled: boolean;
-  withoutChild: number;
 }
 
 export function createObjectReader(deps: ObjectReaderDeps): ObjectReader {
@@ -119,12 +109,8 @@ export function createObjectReader(deps: ObjectReaderDeps): ObjectReader {
     idleMs: deps.idleMs ?? 30_000,
     maxBytes: (type) => MAX_BYTES[type],
   });
-  const cache = new LRUCache<string, FoundAnswer>({
-    // 0 would mean no limit.
-    maxSize: Math.max(1, deps.cacheBytes),
-    maxEntrySize: Math.max(1, Math.ceil(deps.cacheBytes / 4)),
-    sizeCalculation: ({ body }) => ENTRY_BYTES + (body?.length ?? 0),
-  });
+  const cache = createObjectCache(deps.cacheBytes);
+  const source = createObjectSource(pool);
   const states = new Map<string, State>();
   let generation = 0;
 
@@ -141,7 +127,6 @@ export function createObjectReader(deps: ObjectReaderDeps): ObjectReader {
         prefix: '',
         wants: [],
         isScheduled: false,
-        withoutChild: 0,
       };
       states.set(repository.gitDir, state);
     }
@@ -192,7 +177,7 @@ export function createObjectReader(deps: ObjectReaderDeps): ObjectReader {
     let stamp = await look();
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const { prefix } = state;
-      const known = wants.map((want) => recall(prefix, want));
+      const known = wants.map((want) => cache.recall(prefix, want));
       // What was remembered of this place needs no second look.
       if (known.every((each) => each !== undefined)) return known;
       const [outcome] = await Promise.allSettled([answer(state, prefix, wants, known, stamp)]);
@@ -239,68 +224,15 @@ export function createObjectReader(deps: ObjectReaderDeps): ObjectReader {
     }
     if (missing.size > 0) {
       const places = [...missing.values()];
-      const found = await fetch(
-        state,
-        places.map(({ request }) => request),
-        stamp,
-      );
+      const requests = places.map(({ request }) => request);
+      const found = await source.read(state.repository, requests, stamp);
       for (const [index, { request, at }] of places.entries()) {
         const each = found[index] ?? new Error('git cat-file gave too few answers');
-        remember(prefix, request, each);
+        cache.remember(prefix, request, each);
         for (const place of at) answers[place] = each;
       }
     }
     return answers.map((each) => each ?? new Error('git cat-file gave too few answers'));
-  }
-
-  function recall(prefix: string, { command, name }: CatFileRequest): CatFileAnswer | undefined {
-    if (!isFullId(name)) return undefined;
-    const known = cache.get(prefix + name);
-    if (known === undefined || command === 'info') return known;
-    return known.body === null ? undefined : known;
-  }
-
-  function remember(prefix: string, request: CatFileRequest, answer: CatFileAnswer | Error): void {
-    if (answer instanceof Error || answer.kind !== 'object') return;
-    const key = prefix + answer.info.oid;
-    if (request.command === 'info' && cache.has(key)) return;
-    cache.set(key, answer);
-  }
-
-  async function fetch(
-    state: State,
-    requests: readonly CatFileRequest[],
-    stamp: Stamp,
-  ): Promise<readonly (CatFileAnswer | Error)[]> {
-    const { repository } = state;
-    if (pool.isOpen(repository)) {
-      state.withoutChild = 0;
-    } else if (
-      requests.length <= FEW &&
-      state.withoutChild < MAX_WITHOUT_CHILD &&
-      requests.every(({ command, name }) => command === 'contents' && isFullId(name))
-    ) {
-      state.withoutChild += requests.length;
-      const found = await Promise.all(
-        requests.map(async (each) => await readInProcess(state, each)),
-      );
-      const rest = requests.filter((_, index) => found[index] === null);
-      const asked = await pool.ask(repository, rest, stamp);
-      return found.map((each) => each ?? asked.shift() ?? new Error('git cat-file is silent'));
-    }
-    return await pool.ask(repository, requests, stamp);
-  }
-
-  async function readInProcess(
-    { repository }: State,
-    { name }: CatFileRequest,
-  ): Promise<CatFileAnswer | null> {
-    const id = name as Oid;
-    const objects = join(repository.commonDir, 'objects');
-    const found = await readObject(objects, id, { maxBytes: MAX_BYTES_IN_PROCESS });
-    if (found === null) return null;
-    const { type, body } = found;
-    return { kind: 'object', info: { oid: id, type, size: body.length }, body };
   }
 
   async function find(
@@ -354,11 +286,4 @@ export function createObjectReader(deps: ObjectReaderDeps): ObjectReader {
       await pool[Symbol.asyncDispose]();
     },
   };
-}
-
-type FoundAnswer = Extract<CatFileAnswer, { kind: 'object' }>;
-
-/** Named by its content, and so the same for ever. */
-function isFullId(name: string): boolean {
-  return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(name);
 }
