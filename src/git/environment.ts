@@ -131,8 +131,12 @@ function configOf(repository: Repository, intent: GitIntent): [key: string, valu
   }
   if (intent !== 'operate') {
     config.push(['core.hooksPath', '/dev/null'], ['log.showSignature', 'false']);
-    // A file that git reads to its end before it compares anything: it may be named so that there is none.
+    // A file that git reads into memory before it compares anything; it need not have an end.
     config.push(['diff.orderFile', '/dev/null']);
+  }
+  if (intent === 'read') {
+    // As endless; a status needs the first, and obeys the repository's owner.
+    config.push(['core.attributesFile', '/dev/null'], ['blame.ignoreRevsFile', '']);
   }
   if (intent === 'receive') {
     // A program that lists the refs of a borrowed object database; `#` hides the path git appends.
