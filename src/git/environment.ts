@@ -135,8 +135,8 @@ function configOf(repository: Repository, intent: GitIntent): [key: string, valu
     config.push(['diff.orderFile', '/dev/null']);
   }
   if (intent === 'read') {
-    // As endless; a status needs the first, and obeys the repository's owner.
-    config.push(['core.attributesFile', '/dev/null'], ['blame.ignoreRevsFile', '']);
+    // As endless. A status needs it, and obeys the repository's owner.
+    config.push(['core.attributesFile', '/dev/null']);
   }
   if (intent === 'receive') {
     // A program that lists the refs of a borrowed object database; `#` hides the path git appends.
