@@ -58,6 +58,14 @@ export const limitSchema = z
       .max(100_000)
       .default(100)
       .describe('Operations, such as subscriptions, that may run on one GraphQL websocket.'),
+    output_readers: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(1000)
+      .describe(
+        "Requests that may read a job's output at once over HTTP, as text or server-sent events; GraphQL has its own limits.",
+      ),
     fetch_retries: z
       .int()
       .min(0)
@@ -103,6 +111,7 @@ export const limitSchema = z
     sockets: limits.sockets,
     clientSockets: limits.client_sockets,
     socketOperations: limits.socket_operations,
+    outputReaders: limits.output_readers,
     watchedFolders: limits.watched_folders,
     watchedFoldersTotal: limits.watched_folders_total,
     objectReaders: limits.object_readers,

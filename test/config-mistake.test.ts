@@ -32,7 +32,7 @@ const cases: readonly Case[] = [
     title: 'an unknown key that resembles none lists what is known',
     text: around('"limits": {"qqqqqqqqqqqq": 1}'),
     expected: [
-      'config.json:3:14: limits: unknown key "qqqqqqqqqqqq"; known keys are git_children, queue, output_chunk, output_bytes, sockets, client_sockets, socket_operations, fetch_retries, watched_folders, watched_folders_total, object_readers, object_cache',
+      'config.json:3:14: limits: unknown key "qqqqqqqqqqqq"; known keys are git_children, queue, output_chunk, output_bytes, sockets, client_sockets, socket_operations, output_readers, fetch_retries, watched_folders, watched_folders_total, object_readers, object_cache',
     ],
   },
   {

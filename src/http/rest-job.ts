@@ -14,7 +14,11 @@ const MAX_PAGE = 100;
 export function jobRoutes(
   { jobs, repositories }: Services,
   heartbeatSeconds: number,
+  maxReaders: number,
 ): readonly Route[] {
+  /** Each has a buffer of its own, and stays for as long as its job or its patience lasts. */
+  let readers = 0;
+
   function getJob({ params }: Exchange): Job {
     const job = jobs.find(params[0] ?? '');
     if (job !== null) return job;
@@ -59,7 +63,19 @@ export function jobRoutes(
       path: /^\/jobs\/([^/]+)\/output$/,
       async answer(exchange) {
         requireScope(exchange.caller, 'read');
-        await sendOutput(jobs, getJob(exchange), exchange, heartbeatSeconds);
+        const job = getJob(exchange);
+        if (readers >= maxReaders) {
+          throw new AppError(
+            'LIMIT_EXCEEDED',
+            `${readers} requests read outputs already (limits.output_readers): end some, or try again later`,
+          );
+        }
+        readers += 1;
+        try {
+          await sendOutput(jobs, job, exchange, heartbeatSeconds);
+        } finally {
+          readers -= 1;
+        }
       },
     },
   ];

@@ -31,6 +31,7 @@ export function createRestHandler(
   authenticator: Authenticator,
   consoles: Consoles,
   heartbeatSeconds: number,
+  maxOutputReaders: number,
 ): RestHandler {
   const routes: readonly (Route | PublicRoute)[] = [
     rootRoute,
@@ -38,7 +39,7 @@ export function createRestHandler(
     ...pullRoutes(services, consoles, heartbeatSeconds),
     ...planRoutes(services, heartbeatSeconds),
     ...contentRoutes(services),
-    ...jobRoutes(services, heartbeatSeconds),
+    ...jobRoutes(services, heartbeatSeconds, maxOutputReaders),
     consoles.route,
   ];
 

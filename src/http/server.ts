@@ -28,7 +28,10 @@ export interface HttpServerDeps {
   readonly hosts: readonly string[];
   /** After so many seconds of silence something is sent, so that proxies keep a connection. */
   readonly heartbeatSeconds: number;
-  readonly limits: Parameters<typeof createGraphQLHandler>[2];
+  readonly limits: Parameters<typeof createGraphQLHandler>[2] & {
+    /** Requests that may read outputs at once. */
+    readonly outputReaders: number;
+  };
   /** Logs what no caller may see, and gives the id under which it stands there. */
   readonly onBug: (error: unknown) => string;
 }
@@ -54,7 +57,8 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
   const isOpen = anonymous.scopes.length > 0 || deps.isGitOpen;
   const guard = createGuard({ hosts: deps.hosts, isOpen });
   const consoles = createConsoles(services.jobs, heartbeatSeconds, onBug);
-  const rest = createRestHandler(services, authenticator, consoles, heartbeatSeconds);
+  const { outputReaders } = deps.limits;
+  const rest = createRestHandler(services, authenticator, consoles, heartbeatSeconds, outputReaders); // prettier-ignore
   const graphql = createLateGraphQL(async () => {
     const { createGraphQLHandler: create } = await import('./graphql.ts');
     return create(services, authenticator, deps.limits, heartbeatSeconds, onBug);

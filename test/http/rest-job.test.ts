@@ -98,6 +98,31 @@ describe('a job', () => {
 });
 
 describe('output', () => {
+  test('is read by so many at once, and who leaves makes room', async () => {
+    await using scene = await createScene({
+      commands: { slow: waitAt('gate') },
+      config: { limits: { output_readers: 2 } },
+    });
+    const path = `/jobs/${await exec(scene, 'slow', '0')}/output?follow=1`;
+    const follow = async (accept: string): Promise<[number, AbortController]> => {
+      const controller = new AbortController();
+      const { status } = await fetch(`${scene.url}${path}`, {
+        headers: { accept },
+        signal: controller.signal,
+      });
+      return [status, controller];
+    };
+    const [text, reader] = await follow('text/plain');
+    const [events] = await follow('text/event-stream');
+    assert.deepEqual([text, events], [200, 200]);
+    const refused = await request(scene.url, 'GET', path);
+    assert.equal(refused.status, 429);
+    assert.match(refused.text, /2 requests read outputs already \(limits\.output_readers\)/);
+    reader.abort();
+    await until(async () => (await follow('text/plain'))[0] === 200, 'there is room again');
+    await scene.open('gate');
+  });
+
   test('of 200,000 lines is complete, while it runs and afterwards', async () => {
     await using scene = await createScene({ commands: { seq: 'seq 1 200000' } });
     const numbers = Array.from({ length: 200_000 }, (_, i) => `${i + 1}\n`).join('');
