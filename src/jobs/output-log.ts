@@ -58,6 +58,8 @@ export interface OutputLogs {
 /** Most readers are at the end of a log that grows. What they read is kept in memory, and decoded once. */
 const TAIL_BYTES = 256 * 1024;
 const RECENT_CHUNKS = 8;
+/** Of these only the newest is kept: while a flood prints eight others they would become old, and old garbage stays. */
+const LARGE_CHUNK_BYTES = 16 * 1024;
 const DEFAULT_LIMIT_BYTES = 256 * 1024 * 1024;
 
 /**
@@ -135,7 +137,7 @@ export function createOutputLogs(
         const chunk = toChunk(jobId, bytes, offset, isEnded && until === size);
         if (chunk !== null && !isEnded) {
           recent.unshift(chunk);
-          recent.splice(RECENT_CHUNKS);
+          recent.splice(chunk.end - chunk.offset > LARGE_CHUNK_BYTES ? 1 : RECENT_CHUNKS);
         }
         return chunk;
       },
