@@ -10,7 +10,7 @@ import type { SharedAnswers } from '../schema/subscribe.ts';
  * @param mask what a subscriber may see of an error
  */
 export function sendShared(
-  { events, toJson }: SharedAnswers,
+  { chunks, toJson }: SharedAnswers,
   id: string,
   send: (message: string, sent: () => void) => void,
   mask: (error: unknown) => Error,
@@ -26,13 +26,13 @@ export function sendShared(
         const fail = (error: unknown): void => {
           reject(mask(error));
         };
-        events.each(
-          (event, sent) => {
+        chunks.each(
+          (chunk, sent) => {
             try {
-              send(`${head}${toJson(event)}}`, sent);
+              send(`${head}${toJson(chunk)}}`, sent);
             } catch (error) {
               fail(error);
-              void events.return();
+              void chunks.return();
             }
           },
           (error) => {
@@ -43,7 +43,7 @@ export function sendShared(
       });
     },
     async return() {
-      await events.return();
+      await chunks.return();
       return done;
     },
   };

@@ -12,12 +12,13 @@ import {
   type ValidatedSubscriptionArgs,
 } from 'graphql';
 import type { Following } from '../jobs/follow.ts';
+import type { OutputChunk } from '../jobs/output-chunk.ts';
 
 /** A subscription whose answers are the same for all who ask by the same document. */
 export interface SharedAnswers {
-  readonly events: Following<object>;
-  /** The answer to an event, an `ExecutionResult` in JSON. Throws when there are errors in it. */
-  readonly toJson: (event: object) => string;
+  readonly chunks: Following<OutputChunk>;
+  /** The answer to a chunk, an `ExecutionResult` in JSON. Throws when there are errors in it. */
+  readonly toJson: (chunk: OutputChunk) => string;
 }
 
 export interface Subscriber {
@@ -28,11 +29,18 @@ export interface Subscriber {
   takeShared(context: object): SharedAnswers | undefined;
 }
 
-/** The answer to one event by one document. */
+/** The answer to one chunk by one document. */
 interface Answer {
+  readonly chunk: OutputChunk;
+  readonly document: DocumentNode;
   readonly result: ExecutionResult;
   json?: string;
 }
+
+/** Who follows a log that grows reads what was printed just now, and no more than a few do between two rounds. */
+const MAX_KEPT = 32;
+/** Of longer ones executing is the least that they cost. */
+const MAX_KEPT_BYTES = 16 * 1024;
 
 /**
  * graphql's `subscribe`, except that a chunk of output is executed, and made JSON, once for all who watch it
@@ -40,19 +48,25 @@ interface Answer {
  * far the largest part of what a subscriber costs; then come the iterators that each event passes through.
  */
 export function createSubscriber(): Subscriber {
-  /** By chunk, then by document. The log gives the same chunk to all who read the same bytes. */
-  const answers = new WeakMap<object, WeakMap<DocumentNode, Answer>>();
+  /** The newest first. The log gives the same chunk to all who read the same bytes. */
+  const kept: Answer[] = [];
   const shareable = new WeakMap<DocumentNode, boolean>();
   const shared = new WeakMap<object, SharedAnswers>();
 
-  function answer(args: ValidatedSubscriptionArgs, document: DocumentNode, event: object): Answer {
-    const known = answers.get(event)?.get(document);
+  function answer(
+    args: ValidatedSubscriptionArgs,
+    document: DocumentNode,
+    chunk: OutputChunk,
+  ): Answer {
+    const known = kept.find((each) => each.chunk === chunk && each.document === document);
     if (known !== undefined) return known;
-    const result = executeSubscriptionEvent({ ...args, rootValue: event });
+    const result = executeSubscriptionEvent({ ...args, rootValue: chunk });
     if ('then' in result) throw new Error('a chunk has to be asked for nothing that takes time');
-    const made: Answer = { result };
-    const ofEvent = answers.get(event) ?? new WeakMap<DocumentNode, Answer>();
-    answers.set(event, ofEvent.set(document, made));
+    const made: Answer = { chunk, document, result };
+    if (chunk.end - chunk.offset <= MAX_KEPT_BYTES) {
+      kept.unshift(made);
+      kept.splice(MAX_KEPT);
+    }
     return made;
   }
 
@@ -71,9 +85,9 @@ export function createSubscriber(): Subscriber {
       if (!isShared) return mapSourceToResponseEvent(validated, source);
       shared.set(args.contextValue as object, {
         // What the field `output` gives, and graphql hands on.
-        events: source as unknown as Following<object>,
-        toJson(event) {
-          const made = answer(validated, document, event);
+        chunks: source as unknown as Following<OutputChunk>,
+        toJson(chunk) {
+          const made = answer(validated, document, chunk);
           const [error] = made.result.errors ?? [];
           if (error !== undefined) throw error;
           return (made.json ??= JSON.stringify(made.result));
@@ -82,7 +96,7 @@ export function createSubscriber(): Subscriber {
       return mapSourceToResponseEvent(
         validated,
         source,
-        ({ rootValue }) => answer(validated, document, rootValue as object).result,
+        ({ rootValue }) => answer(validated, document, rootValue as OutputChunk).result,
       );
     },
     takeShared(context) {
