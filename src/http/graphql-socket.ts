@@ -11,6 +11,8 @@ export interface SocketExtra {
   readonly request: IncomingMessage;
   /** Aborted when the socket is closed. */
   readonly closed: AbortSignal;
+  /** Sends a message of the protocol, then calls `sent` as soon as another may be made. */
+  readonly send: (message: string, sent: () => void) => void;
   /** Refuses the socket with a code of its own. */
   readonly close: (code: number, reason: string) => void;
 }
@@ -94,18 +96,24 @@ export function createGraphQLSockets<Extra extends object>(
     const close = (code?: number, reason?: string): void => {
       socket.close(code, reason);
     };
+    // `sent` is when the bytes are with the system: an operation makes nothing new before that. An
+    // error needs no answer, the socket is closed by it.
+    const send = (data: string, sent: () => void): void => {
+      if (socket.readyState !== WebSocket.OPEN) {
+        setImmediate(sent);
+        return;
+      }
+      socket.send(data, () => {
+        if (socket.isPaused && socket.bufferedAmount < MAX_UNREAD_BYTES) socket.resume();
+        sent();
+      });
+    };
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
-        // Resolves when the bytes are with the system: an operation makes nothing new before that. An
-        // error needs no answer, the socket is closed by it.
         send: async (data) => {
-          if (socket.readyState !== WebSocket.OPEN) return;
           await new Promise<void>((resolve) => {
-            socket.send(data, () => {
-              if (socket.isPaused && socket.bufferedAmount < MAX_UNREAD_BYTES) socket.resume();
-              resolve();
-            });
+            send(data, resolve);
           });
         },
         close,
@@ -121,7 +129,7 @@ export function createGraphQLSockets<Extra extends object>(
           });
         },
       },
-      { request, close, closed: left.signal } as SocketExtra & Partial<Extra>,
+      { request, send, close, closed: left.signal } as SocketExtra & Partial<Extra>,
     );
     // A frame that is no frame, or too long: `ws` has closed the socket and said why.
     socket.on('error', () => undefined);

@@ -16,10 +16,11 @@ import { createContext, type Services } from '../schema/context.ts';
 import { checkCost } from '../schema/cost.ts';
 import { toGraphQLError } from '../schema/error.ts';
 import { schema } from '../schema/index.ts';
-import { createSubscribe } from '../schema/subscribe.ts';
+import { createSubscriber } from '../schema/subscribe.ts';
 import { createDocumentCache } from './document-cache.ts';
 import { createGraphQLSockets, type GraphQLSockets, type SocketLimits } from './graphql-socket.ts';
 import { sendProblem } from './respond.ts';
+import { sendShared } from './send-shared.ts';
 
 /** GraphQL on one path: over HTTP (POST and GET), as server-sent events, and over graphql-ws. */
 export interface GraphQLHandler extends GraphQLSockets {
@@ -59,6 +60,7 @@ export function createGraphQLHandler(
   heartbeatSeconds: number,
   onBug: (error: unknown) => string,
 ): GraphQLHandler {
+  const mask = (error: unknown): GraphQLError => toGraphQLError(error, onBug);
   const refuseCostly = (options: {
     readonly args: ExecutionArgs;
     setResultAndStopExecution(result: ExecutionResult): void;
@@ -66,15 +68,16 @@ export function createGraphQLHandler(
     try {
       checkCost(options.args);
     } catch (error) {
-      options.setResultAndStopExecution({ errors: [toGraphQLError(error, onBug)] });
+      options.setResultAndStopExecution({ errors: [mask(error)] });
     }
   };
+  const subscriber = createSubscriber();
   const yoga = createYoga<TransportContext>({
     schema,
     graphqlEndpoint: '/graphql',
     context: ({ caller, baseUrl, socketClosed, request }) =>
       createContext(services, { caller, baseUrl, signal: socketClosed ?? request.signal }),
-    maskedErrors: { maskError: (error) => toGraphQLError(error, onBug) },
+    maskedErrors: { maskError: mask },
     maxRequestBodySize: MAX_BODY_BYTES,
     parserAndValidationCache: {
       documentCache: createDocumentCache(),
@@ -86,7 +89,7 @@ export function createGraphQLHandler(
           parse(source, { ...options, maxLexicalTokens: MAX_TOKENS }),
         validate: (...[target, document, rules, options]: Parameters<typeof validate>) =>
           validate(target, document, rules, { ...options, maxErrors: 20 }),
-        subscribe: createSubscribe(),
+        subscribe: subscriber.subscribe,
       }),
       {
         onExecute: refuseCostly,
@@ -134,7 +137,7 @@ export function createGraphQLHandler(
         // This one is among them.
         if (Object.keys(subscriptions).length > limits.socketOperations) {
           const message = `${limits.socketOperations} operations run on this socket (limits.socket_operations): end some`;
-          return [toGraphQLError(new AppError('LIMIT_EXCEEDED', message), onBug)];
+          return [mask(new AppError('LIMIT_EXCEEDED', message))];
         }
         const engine: Engine = yoga.getEnveloped({
           caller,
@@ -147,7 +150,7 @@ export function createGraphQLHandler(
         try {
           document = engine.parse(params.query);
         } catch (error) {
-          return [toGraphQLError(error, onBug)];
+          return [mask(error)];
         }
         const errors = engine.validate(engine.schema, document);
         if (errors.length > 0) return errors;
@@ -170,6 +173,10 @@ export function createGraphQLHandler(
         }),
       execute: (args) => engineOf(args.contextValue).execute(args),
       subscribe: (args) => engineOf(args.contextValue).subscribe(args),
+      onOperation({ extra }, id, _params, { contextValue }) {
+        const shared = subscriber.takeShared(contextValue as object);
+        return shared && sendShared(shared, id, extra.send, mask);
+      },
     },
     MAX_BODY_BYTES,
     limits,

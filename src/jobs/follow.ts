@@ -1,67 +1,33 @@
 /** Wakes everybody who waits for something to change. It carries no value: who wakes looks for himself. */
 export interface Wake {
+  /** How many wait. */
+  readonly size: number;
   /** Calls `waiter` once at the next wake, unless the returned function was called before. */
   once(waiter: () => void): () => void;
-  /** Gives how many were woken. */
-  wake(): number;
+  /** Wakes those who have waited longest, so many of them; all when it is left out. */
+  wake(most?: number): void;
 }
 
 export function createWake(): Wake {
-  let waiters = new Set<() => void>();
+  // A Set gives its members in the order in which they came.
+  const waiters = new Set<{ readonly wake: () => void }>();
   return {
-    once(waiter) {
+    get size() {
+      return waiters.size;
+    },
+    once(wake) {
+      const waiter = { wake };
       waiters.add(waiter);
-      const joined = waiters;
-      return () => joined.delete(waiter);
+      return () => waiters.delete(waiter);
     },
-    wake() {
-      const woken = waiters;
-      waiters = new Set();
-      for (const waiter of woken) waiter();
-      return woken.size;
-    },
-  };
-}
-
-/** Wakes somebody no more often than what it costs allows. */
-export interface Pace {
-  /** At once, or soon when the last time was a moment ago. */
-  wake(): void;
-  /** Forgets what was to be woken soon. */
-  stop(): void;
-}
-
-/** A waiter that was woken costs some 30 microseconds until its socket has what is new; others have work, too. */
-const PAUSE_MS_PER_WAITER = 0.04;
-const MAX_PAUSE_MS = 40;
-
-/**
- * What changes a hundred times a second is told to one waiter a hundred times, to a thousand some twenty times:
- * each then gets more at once.
- */
-export function createPace(changed: Wake): Pace {
-  let timer: NodeJS.Timeout | undefined;
-  let isDue = false;
-  const wake = (): void => {
-    const woken = changed.wake();
-    const pause = Math.min(MAX_PAUSE_MS, Math.floor(woken * PAUSE_MS_PER_WAITER));
-    if (pause === 0) return;
-    timer = setTimeout(() => {
-      timer = undefined;
-      if (!isDue) return;
-      isDue = false;
-      wake();
-    }, pause);
-  };
-  return {
-    wake() {
-      if (timer === undefined) wake();
-      else isDue = true;
-    },
-    stop() {
-      clearTimeout(timer);
-      timer = undefined;
-      isDue = false;
+    // Who waits again at once has to wait for the next wake: it is not counted.
+    wake(most = waiters.size) {
+      let left = most;
+      for (const waiter of waiters) {
+        if (left-- <= 0) break;
+        waiters.delete(waiter);
+        waiter.wake();
+      }
     },
   };
 }
@@ -69,69 +35,122 @@ export function createPace(changed: Wake): Pace {
 /** What `follow` finds when it looks: a value, the end, or nothing new yet and what to wait for. */
 export type Look<T> = { readonly value: T } | { readonly ended: true } | { readonly wait: Wake };
 
+/** An iterator that can also be followed by callbacks. */
+export interface Following<T> extends AsyncIterableIterator<T, undefined> {
+  /**
+   * As `for await`, without a promise: calls `take` with each value, and goes on when `taken` has been
+   * called, which must not be from within `take`. Calls `end` once, with what `look` threw if it did.
+   * @param take must not throw
+   */
+  each(take: (value: T, taken: () => void) => void, end: (error?: Error) => void): void;
+  return(): Promise<IteratorReturnResult<undefined>>;
+}
+
+/** Somebody who waits for the next value. */
+interface Request<T> {
+  give(value: T): void;
+  end(error?: Error): void;
+}
+
 /**
  * Follows something that changes: looks, gives what is there, and when nothing is new waits to be
  * woken. The consumer sets the pace, so a slow one costs nothing but its position. As with a
  * generator, several `next()` at once are answered one after the other, and a throwing `look` is the end.
  *
  * Not an async generator: those queue `return()` behind a pending `next()`, so a subscriber that left
- * would stay until the next event.
+ * would stay until the next event. Nor made of promises: what is allocated for one who waits lives until the next
+ * event, for a thousand that is longer than the young generation has room for, and old garbage stays for long.
  * @param look always waits for the same `Wake`
  */
-export function follow<T>(
-  look: () => Look<T> | Promise<Look<T>>,
-): AsyncIterableIterator<T, undefined> {
-  let closed = false;
-  let release: (() => void) | undefined;
-  let turn: Promise<unknown> = Promise.resolve();
+export function follow<T>(look: () => Look<T> | Promise<Look<T>>): Following<T> {
+  const requests: Request<T>[] = [];
+  const done = { done: true, value: undefined } as const;
+  let isLooking = false;
+  let hasEnded = false;
+  /** While it waits. */
+  let leave: (() => void) | undefined;
 
-  const step = async (): Promise<IteratorResult<T, undefined>> => {
-    let woken: Promise<void> | undefined;
+  const find = (): void => {
+    isLooking = true;
+    let looked: ReturnType<typeof look>;
     try {
-      while (!closed) {
-        const seen = await look();
-        if (isClosed()) break;
-        if ('value' in seen) return { done: false, value: seen.value };
-        if ('ended' in seen) break;
-        if (woken === undefined) {
-          // What changed between the look and this line woke nobody: look once more before waiting.
-          woken = new Promise((resolve) => {
-            const leave = seen.wait.once(resolve);
-            release = () => {
-              leave();
-              resolve();
-            };
-          });
-          continue;
-        }
-        await woken;
-        woken = undefined;
-      }
-      closed = true;
-      return { done: true, value: undefined };
+      looked = look();
     } catch (error) {
-      closed = true;
-      throw error;
-    } finally {
-      release?.();
+      end(error);
+      return;
     }
+    if (looked instanceof Promise) looked.then(judgeLate, end);
+    else judge(looked);
+  };
+  const judge = (seen: Look<T>): void => {
+    isLooking = false;
+    if (hasEnded) return;
+    if ('wait' in seen) {
+      leave ??= seen.wait.once(wake);
+    } else if ('ended' in seen) {
+      end();
+    } else {
+      stopWaiting();
+      requests.shift()?.give(seen.value);
+      if (requests.length > 0 && !isLooking) find();
+    }
+  };
+  const judgeLate = (seen: Look<T>): void => {
+    const isWaiting = leave !== undefined;
+    judge(seen);
+    // What changed between the look and this line woke nobody: look once more before waiting.
+    if ('wait' in seen && !isWaiting && !hasEnded) find();
+  };
+  const wake = (): void => {
+    leave = undefined;
+    if (!isLooking) find();
+  };
+  const stopWaiting = (): void => {
+    leave?.();
+    leave = undefined;
+  };
+  const end = (error?: unknown): void => {
+    hasEnded = true;
+    stopWaiting();
+    requests.shift()?.end(error as Error | undefined);
+    for (const request of requests.splice(0)) request.end();
+  };
+  const ask = (request: Request<T>): void => {
+    if (hasEnded) request.end();
+    else if (requests.push(request) === 1) find();
   };
   return {
     [Symbol.asyncIterator]() {
       return this;
     },
     async next() {
-      const result = turn.then(step);
-      turn = result.catch(() => undefined);
-      return await result;
+      return await new Promise((resolve, reject) => {
+        ask({
+          give(value) {
+            resolve({ done: false, value });
+          },
+          end(error) {
+            if (error === undefined) resolve(done);
+            else reject(error);
+          },
+        });
+      });
+    },
+    each(take, whenEnded) {
+      const taken = (): void => {
+        ask(request);
+      };
+      const request: Request<T> = {
+        give(value) {
+          take(value, taken);
+        },
+        end: whenEnded,
+      };
+      ask(request);
     },
     async return() {
-      closed = true;
-      release?.();
-      return { done: true, value: undefined };
+      end();
+      return await Promise.resolve(done);
     },
   };
-  function isClosed(): boolean {
-    return closed;
-  }
 }

@@ -4,11 +4,12 @@ import type { FetchPatience } from '../git/fetch-retry.ts';
 import type { Git } from '../git/git.ts';
 import { createChildRecorder } from './child-recorder.ts';
 import { describeDiskError } from './disk-error.ts';
-import { createWake, follow, type Wake } from './follow.ts';
+import { createWake, follow, type Following, type Wake } from './follow.ts';
 import { findRepeated } from './idempotency.ts';
 import { describeFailure, finished, INTERNAL, printFailure, stopped } from './job-end.ts';
 import { isFinished, type Job, type JobRequest } from './job.ts';
 import type { JobFilter, Journal } from './journal.ts';
+import { followLog } from './output-follow.ts';
 import type { OutputChunk, OutputLog, OutputLogs } from './output-log.ts';
 import type { Repositories, ServedRepository } from './repositories.ts';
 import { createRepositoryLock, type RepositoryLock } from './repository-lock.ts';
@@ -57,7 +58,7 @@ export interface Jobs {
   /** Whether a job's output is not kept any more. */
   isOutputRemoved(id: string): boolean;
   /** A job's output from `offset` on, then what comes; ends with it. @throws AppError NOT_FOUND */
-  followOutput(id: string, offset: number): Promise<AsyncIterableIterator<OutputChunk>>;
+  followOutput(id: string, offset: number): Promise<Following<OutputChunk>>;
   /** Resolves with the job that holds the repository's lock, as soon as there is one. */
   waitForJob(repo: string, signal: AbortSignal): Promise<Job>;
   /** Takes no more jobs, gives running ones `seconds` to end, then cancels them. Resolves when none is left. */
@@ -340,21 +341,7 @@ export function createJobs(deps: JobsDeps): Jobs {
     openOutput: async (id) => live.get(id)?.output ?? (await outputs.open(getJob(id).id)),
 
     async followOutput(id, offset) {
-      const output = await jobs.openOutput(id);
-      let position = offset;
-      return follow<OutputChunk>(async () => {
-        for (;;) {
-          // Looked at before reading: what is appended meanwhile is then seen next time, not missed.
-          const { size, isEnded } = output;
-          const chunk = position < size ? await output.read(position) : null;
-          if (chunk !== null) {
-            position = chunk.end;
-            return { value: chunk };
-          }
-          if (isEnded) return { ended: true };
-          if (output.size === size && !output.isEnded) return { wait: output.changed };
-        }
-      });
+      return followLog(await jobs.openOutput(id), offset);
     },
 
     async waitForJob(repo, signal) {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { createPace, createWake, type Wake } from './follow.ts';
+import { createWake, type Wake } from './follow.ts';
 import { leftOutChunk, toChunk, type OutputChunk } from './output-chunk.ts';
 import {
   appendToOutput,
@@ -13,6 +13,7 @@ import {
 } from './output-file.ts';
 import { createOutputTail } from './output-tail.ts';
 import { createOutputWriter } from './output-writer.ts';
+import { createPace } from './pace.ts';
 
 export type { OutputChunk } from './output-chunk.ts';
 
@@ -34,8 +35,9 @@ export interface OutputLog {
   /**
    * Reads from `offset`, a chunk at most. null when nothing is there yet, or only the beginning of a
    * character whose rest has not been printed. Bytes that are not kept any more are one chunk that says so.
+   * What was printed last is there at once.
    */
-  read(offset: number): Promise<OutputChunk | null>;
+  read(offset: number): OutputChunk | null | Promise<OutputChunk | null>;
 }
 
 export interface OutputLogs {
@@ -56,6 +58,8 @@ export interface OutputLogs {
 /** Most readers are at the end of a log that grows. What they read is kept in memory, and decoded once. */
 const TAIL_BYTES = 256 * 1024;
 const RECENT_CHUNKS = 8;
+/** Of these only the newest is kept: while a flood prints eight others they would become old, and old garbage stays. */
+const LARGE_CHUNK_BYTES = 16 * 1024;
 const DEFAULT_LIMIT_BYTES = 256 * 1024 * 1024;
 
 /**
@@ -119,21 +123,21 @@ export function createOutputLogs(
         if (isEnded) return;
         isEnded = true;
         recent.length = 0;
-        pace.stop();
-        changed.wake();
+        pace.end();
         await writer.close();
       },
-      async read(offset) {
+      read(offset) {
         const until = Math.min(size, offset + maxChunkBytes);
         const known = recent.find((each) => each.offset === offset && each.end === until);
         if (known !== undefined) return known;
         const bytes = tail.read(offset, until);
-        if (bytes === null)
-          return await readFrom(jobId, writer.files, offset, () => ({ size, isEnded }));
+        if (bytes === null) {
+          return readFrom(jobId, writer.files, offset, () => ({ size, isEnded }));
+        }
         const chunk = toChunk(jobId, bytes, offset, isEnded && until === size);
         if (chunk !== null && !isEnded) {
           recent.unshift(chunk);
-          recent.splice(RECENT_CHUNKS);
+          recent.splice(chunk.end - chunk.offset > LARGE_CHUNK_BYTES ? 1 : RECENT_CHUNKS);
         }
         return chunk;
       },

@@ -1,5 +1,6 @@
 import { requireScope } from '../auth/caller.ts';
 import { AppError } from '../error.ts';
+import type { Following } from '../jobs/follow.ts';
 import type { Job } from '../jobs/job.ts';
 import type { OutputChunk } from '../jobs/output-chunk.ts';
 import { checkOffset, formatCursor, parseCursor } from '../jobs/output-cursor.ts';
@@ -149,12 +150,10 @@ function chooseJob(
   return { repo: getReadable(context, args.repo).name };
 }
 
-/** An iterator whose source takes time to open; whoever leaves meanwhile ends that too. */
-function openLater<T>(
-  open: (signal: AbortSignal) => Promise<AsyncIterableIterator<T>>,
-): AsyncIterableIterator<T> {
+/** Follows what takes time to open; whoever leaves meanwhile ends that too. */
+function openLater<T>(open: (signal: AbortSignal) => Promise<Following<T>>): Following<T> {
   const left = new AbortController();
-  let source: Promise<AsyncIterableIterator<T>> | undefined;
+  let source: Promise<Following<T>> | undefined;
   return {
     [Symbol.asyncIterator]() {
       return this;
@@ -168,10 +167,21 @@ function openLater<T>(
         throw error;
       }
     },
+    each(take, end) {
+      source ??= open(left.signal);
+      source.then(
+        (opened) => {
+          opened.each(take, end);
+        },
+        (error: unknown) => {
+          end(left.signal.aborted ? undefined : (error as Error));
+        },
+      );
+    },
     async return() {
       left.abort();
       const opened = await source?.catch(() => undefined);
-      await opened?.return?.();
+      await opened?.return();
       return { done: true, value: undefined };
     },
   };

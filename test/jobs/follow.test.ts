@@ -120,7 +120,7 @@ test('when looking fails the reader is told and the following has ended', async 
   let looks = 0;
   const following = follow<number>(() => {
     looks += 1;
-    if (looks === 3) throw new Error('the file is gone');
+    if (looks === 2) throw new Error('the file is gone');
     return { wait: wake };
   });
   const pending = following.next();
@@ -130,4 +130,68 @@ test('when looking fails the reader is told and the following has ended', async 
   await assert.rejects(pending, /the file is gone/);
   assert.deepEqual(await following.next(), { done: true, value: undefined });
   assert.equal(waiters(), 0);
+});
+
+for (const isAsync of [false, true]) {
+  test(`by callback each value is given when the last was taken, ${isAsync ? 'read slowly' : 'read at once'}`, async () => {
+    const number = createNumber();
+    const given: number[] = [];
+    const ends: unknown[] = [];
+    let take = (): void => undefined;
+    number.follow(isAsync).each(
+      (value, taken) => {
+        given.push(value);
+        take = taken;
+      },
+      (error) => ends.push(error),
+    );
+    for (const value of [1, 2, 3]) {
+      number.set(value);
+      await nextTurn();
+    }
+    assert.deepEqual(given, [1]);
+    assert.equal(number.waiters(), 0);
+    take();
+    await nextTurn();
+    take();
+    await nextTurn();
+    assert.deepEqual(given, [1, 3]);
+    assert.equal(number.waiters(), 1);
+    number.set(-1);
+    await nextTurn();
+    take();
+    await nextTurn();
+    assert.deepEqual([given, ends], [[1, 3, -1], [undefined]]);
+    assert.equal(number.waiters(), 0);
+  });
+}
+
+test('by callback, too, who leaves is told the end, once, whether he waits or takes', async () => {
+  for (const isTaking of [false, true]) {
+    const number = createNumber();
+    if (isTaking) number.set(1);
+    const following = number.follow();
+    let take: (() => void) | undefined;
+    let ends = 0;
+    following.each(
+      (_value, taken) => (take = taken),
+      () => (ends += 1),
+    );
+    assert.equal(number.waiters(), isTaking ? 0 : 1);
+    await following.return();
+    take?.();
+    assert.equal(ends, 1);
+    number.set(2);
+    assert.deepEqual([ends, number.waiters()], [1, 0]);
+  }
+});
+
+test('by callback, too, a look that fails is the end', async () => {
+  const error = new Error('the file is gone');
+  for (const fail of [() => assert.fail(error), async () => await Promise.reject(error)]) {
+    const ends = new Promise((resolve) => {
+      follow<number>(fail).each(() => undefined, resolve);
+    });
+    assert.equal(await ends, error);
+  }
 });
