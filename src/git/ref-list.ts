@@ -104,6 +104,30 @@ export async function findListedRefs(
   return found;
 }
 
+/**
+ * Finds a ref by a name that is not UTF-8, which no argument of a child can say: one git child lists all refs until it
+ * has come.
+ * @throws GitCommandError
+ */
+export async function findRawRef(
+  git: Git,
+  repository: Repository,
+  name: Buffer,
+  signal: AbortSignal,
+): Promise<ListedRef | null> {
+  const start = `${name.toString('latin1')}\0`;
+  const args = ['for-each-ref', `--format=${FORMAT}`];
+  const found: ListedRef[] = [];
+  await git.scan(repository, args, { intent: 'read', signal }, async (output) => {
+    for await (const line of lines(output)) {
+      if (!line.startsWith(start)) continue;
+      found.push(parseRef(line));
+      return;
+    }
+  });
+  return found[0] ?? null;
+}
+
 /** Where a ref stands in any order. */
 export function refCursor({ name, date }: ListedRef): string {
   return Buffer.from(

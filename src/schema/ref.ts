@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { AppError } from '../error.ts';
-
+import type { GitPath } from '../git/git-path.ts';
 import {
+  findRawRef,
   listRefs,
   parseRefCursor,
   parseRefPrefix,
@@ -31,12 +32,14 @@ builder.node(RefType, {
   description: 'A name for an object: a branch, a tag, or any other ref.',
   id: {
     // A ref's name has no colon.
-    resolve: ({ name, repo }) => `${name.text}:${repo}`,
+    resolve: ({ name, repo }) => `${formatName(name)}:${repo}`,
     description: 'Identifies this ref in this repository; give it to `node`.',
   },
   loadOne: async (id, context) => {
     const colon = id.indexOf(':');
-    return await loadRef(context, id.slice(colon + 1), id.slice(0, Math.max(0, colon)));
+    const repo = id.slice(colon + 1);
+    const name = id.slice(0, Math.max(0, colon));
+    return await (name.includes('\\') ? loadRawRef : loadRef)(context, repo, name);
   },
   isTypeOf: (value) =>
     typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'ref',
@@ -209,6 +212,27 @@ async function loadRef(
   name: string,
 ): Promise<RefView | null> {
   const found = await context.ref.load({ repo, name: parseRefName(name) });
+  return found === null ? null : { kind: 'ref', repo, ...found };
+}
+
+/** A name in an id: bytes that are not ASCII as `\xe9` where it is not UTF-8, for no ref's name has a backslash. */
+function formatName({ text, raw }: GitPath): string {
+  if (raw === undefined) return text;
+  return raw
+    .toString('latin1')
+    .replace(/[\u0080-\u00ff]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16)}`);
+}
+
+async function loadRawRef(
+  context: SchemaContext,
+  repo: string,
+  name: string,
+): Promise<RefView | null> {
+  const { repository } = getReadable(context, repo);
+  const bytes = name.replace(/\\x([0-9a-f]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  const found = await findRawRef(context.git, repository, Buffer.from(bytes, 'latin1'), context.signal); // prettier-ignore
   return found === null ? null : { kind: 'ref', repo, ...found };
 }
 
