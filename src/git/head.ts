@@ -1,4 +1,5 @@
 import type { Git } from './git.ts';
+import { readHeadFile } from './head-file.ts';
 import { oid, type Oid } from './oid.ts';
 import type { Repository } from './repository.ts';
 
@@ -11,8 +12,8 @@ export interface Head {
 }
 
 /**
- * Reads HEAD without a working tree, so of bare repositories too. One git child; before the first
- * commit, two; where a tag or branch is called HEAD, three.
+ * Reads HEAD without a working tree, so of bare repositories too. No git child where HEAD and its branch are
+ * ordinary files; before the first commit, two; where a tag or branch is called HEAD, three.
  * @throws GitCommandError
  */
 export async function readHead(
@@ -20,6 +21,9 @@ export async function readHead(
   repository: Repository,
   signal: AbortSignal,
 ): Promise<Head> {
+  signal.throwIfAborted();
+  const known = await readHeadFile(repository);
+  if (known !== null) return known;
   const options = { intent: 'read', signal } as const;
   const both = await git.run(repository, ['rev-parse', 'HEAD', '--symbolic-full-name', 'HEAD'], {
     ...options,

@@ -30,7 +30,7 @@ export interface HistoryWalk {
 /** A page's commits are held in memory: messages can be of any length. */
 const MAX_PAGE_BYTES = 16 * 1024 * 1024;
 /** Who asks for a second page asks for more: so many pages are read with it, */
-const PAGES_AHEAD = 5;
+const PAGES_AHEAD = 10;
 /** unless they have more bytes than this. */
 const MAX_AHEAD_BYTES = 1024 * 1024;
 

@@ -1,6 +1,7 @@
-import { readFile, realpath, stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { AppError } from '../error.ts';
+import { readSmallFile } from './small-file.ts';
 
 /**
  * Where the parts of one repository lie, as gitrepository-layout(5) names them. All paths are absolute,
@@ -45,7 +46,7 @@ export async function openRepository(path: string): Promise<Repository> {
 
 /** A `.git` file, as written by `git worktree add`, `git submodule` and `git init --separate-git-dir`. */
 async function followGitFile(file: string): Promise<string> {
-  const target = /^gitdir: (.+?)[\r\n]*$/s.exec((await readShortFile(file)) ?? '')?.[1];
+  const target = /^gitdir: (.+?)[\r\n]*$/s.exec((await readPathFile(file)) ?? '')?.[1];
   if (target === undefined) {
     throw new AppError('NOT_FOUND', `${file} does not name a git directory`);
   }
@@ -64,7 +65,7 @@ async function isGitDir(dir: string): Promise<boolean> {
 
 /** @throws AppError NOT_FOUND when a linked working tree's repository is gone */
 async function commonDirOf(gitDir: string): Promise<string> {
-  const text = await readShortFile(join(gitDir, 'commondir'));
+  const text = await readPathFile(join(gitDir, 'commondir'));
   if (text === null) return gitDir;
   const named = resolve(gitDir, text.replace(/[\r\n]+$/, ''));
   return await realpath(named).catch((error: unknown) => {
@@ -74,11 +75,9 @@ async function commonDirOf(gitDir: string): Promise<string> {
   });
 }
 
-/** Such a file holds one path. What is longer, a pipe or a device is not read: it might never end. */
+/** Such a file holds one path. */
 const MAX_PATH_FILE_BYTES = 8192;
 
-async function readShortFile(path: string): Promise<string | null> {
-  const found = await stat(path).catch(() => null);
-  if (found === null || !found.isFile() || found.size > MAX_PATH_FILE_BYTES) return null;
-  return await readFile(path, 'utf8').catch(() => null);
+async function readPathFile(path: string): Promise<string | null> {
+  return (await readSmallFile(path, MAX_PATH_FILE_BYTES))?.toString('utf8') ?? null;
 }
