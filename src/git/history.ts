@@ -1,4 +1,5 @@
 import { AppError } from '../error.ts';
+import type { Commit } from './commit.ts';
 import type { CommitRecord } from './commit-record.ts';
 import type { Git } from './git.ts';
 import { formatCursor, parseCursor } from './history-cursor.ts';
@@ -6,7 +7,7 @@ import { digestOf, isPlain, type HistoryFilter } from './history-filter.ts';
 import { createHistoryWalk } from './history-walk.ts';
 import type { Oid } from './oid.ts';
 import type { Repository } from './repository.ts';
-import { createWalkedCommits } from './walked-commits.ts';
+import { createWalkedCommits, type RepositoryCommits } from './walked-commits.ts';
 import { advance, beginWalk, mayBeShown, type WalkState } from './walk-state.ts';
 
 export type { HistoryFilter } from './history-filter.ts';
@@ -15,8 +16,8 @@ export interface HistoryPage {
   /** In git's order: of the commits that were reached, the one that was committed last comes first. */
   readonly commits: readonly CommitRecord[];
   readonly hasNextPage: boolean;
-  /** One more, which the next page begins with; it was read anyway. */
-  readonly next: CommitRecord | null;
+  /** What the commits were made upon, as far as it was read with them or lately. */
+  readonly parents: readonly Commit[];
   /** The cursor behind the commit at an index of this page. Costs no child. */
   cursorAt(index: number): string;
 }
@@ -69,7 +70,9 @@ export function createHistoryReader(deps: {
 
       if (!isPlain(filter)) {
         const commits = await walk.passBy(begin, place?.last ?? null, first + 1, () => undefined);
-        return pageOf(commits, first, (index) => cursorOf(commits[index]?.oid ?? begin, null));
+        return pageOf(commits, first, remembered, (index) =>
+          cursorOf(commits[index]?.oid ?? begin, null),
+        );
       }
 
       let state = place === null ? beginWalk(begin) : place.state;
@@ -86,7 +89,7 @@ export function createHistoryReader(deps: {
       }
       const page = commits ?? [];
       const from = state ?? beginWalk(begin);
-      return pageOf(page, first, (index) => {
+      return pageOf(page, first, remembered, (index) => {
         let at: WalkState = from;
         const seen = new Set<Oid>();
         for (const commit of page.slice(0, index + 1)) {
@@ -106,12 +109,18 @@ function isDoubtful(state: WalkState | null, commit: CommitRecord): boolean {
 function pageOf(
   commits: readonly CommitRecord[],
   first: number,
+  remembered: RepositoryCommits,
   cursorAt: (index: number) => string,
 ): HistoryPage {
+  const shown = commits.slice(0, first);
+  const own = new Map(commits.map((each) => [each.oid, each]));
+  const parents = shown
+    .flatMap(({ commit }) => commit?.parentOids ?? [])
+    .flatMap((oid) => (own.get(oid) ?? remembered.find(oid))?.commit ?? []);
   return {
-    commits: commits.slice(0, first),
+    commits: shown,
     hasNextPage: commits.length > first,
-    next: commits[first] ?? null,
+    parents,
     cursorAt,
   };
 }

@@ -15,6 +15,7 @@ export interface RepositoryCommits {
   /** Whether anything that is added can be remembered. */
   readonly isRemembering: boolean;
   add(commit: CommitRecord): void;
+  find(oid: Oid): CommitRecord | undefined;
   /**
    * Goes on with a walk as git would; null when that takes a commit that is not remembered, or whose time
    * is not known for sure.
@@ -53,11 +54,12 @@ export function createWalkedCommits(cacheBytes: number): WalkedCommits {
         places.set(repository.gitDir, place);
       }
       const { prefix } = place;
+      const find = (oid: Oid): CommitRecord | undefined => cache.get(prefix + oid);
       return {
         isRemembering: cacheBytes > 0,
         add: (commit) => cache.set(prefix + commit.oid, commit),
-        walk: (state, count, followed) =>
-          walk((oid) => cache.get(prefix + oid), state, count, followed),
+        find,
+        walk: (state, count, followed) => walk(find, state, count, followed),
       };
     },
   };

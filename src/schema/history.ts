@@ -100,10 +100,10 @@ export async function resolveHistory(
     filter,
     signal: context.signal,
   });
-  for (const { oid: id, commit } of page.next === null
-    ? page.commits
-    : [...page.commits, page.next]) {
-    if (commit !== null) context.knownCommits.set(commitId({ repo, oid: id }), { ...commit, repo });
+  for (const commit of [...page.commits.map((each) => each.commit), ...page.parents]) {
+    if (commit === null) continue;
+    const id = commitId({ repo, oid: commit.oid });
+    if (!context.knownCommits.has(id)) context.knownCommits.set(id, { ...commit, repo });
   }
   return {
     edges: page.commits.map((record, index) => ({
