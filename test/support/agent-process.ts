@@ -100,7 +100,15 @@ export async function startAgent(options: AgentProcessOptions): Promise<AgentPro
 
   const flags = ['--port', '0', '--state-dir', stateDir, ...(options.flags ?? [])];
   // As package.json's script has it.
-  const argv = ['--max-semi-space-size=4', 'src/main.ts', 'run', '-c', configFile, ...flags];
+  const argv = [
+    '--max-semi-space-size=4',
+    '--heap-growing-percent=100',
+    'src/main.ts',
+    'run',
+    '-c',
+    configFile,
+    ...flags,
+  ];
   const child = spawn(process.execPath, argv, {
     cwd: root,
     env: {
