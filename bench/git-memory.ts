@@ -80,7 +80,7 @@ const agent = spawn(
   process.execPath,
   // prettier-ignore
   [
-    '--max-semi-space-size=4', join(import.meta.dirname, '../src/main.ts'), 'run',
+    '--max-semi-space-size=4', '--heap-growing-percent=100', join(import.meta.dirname, '../src/main.ts'), 'run',
     '--git-base', served, '--accessfile', join(folder, 'access.ini'),
     '--port', '0', '--state-dir', join(folder, 'state'),
   ],

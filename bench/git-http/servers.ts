@@ -41,9 +41,13 @@ async function end(child: ChildProcess): Promise<void> {
 
 export async function startOurs(folder: string, script = 'serve.ts'): Promise<BenchServer> {
   const program = join(import.meta.dirname, script);
-  const child = spawn(process.execPath, ['--max-semi-space-size=4', program, folder], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--max-semi-space-size=4', '--heap-growing-percent=100', program, folder],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   const pid = child.pid ?? 0;
   const group = createCpuGroup();
