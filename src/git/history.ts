@@ -7,7 +7,7 @@ import { createHistoryWalk } from './history-walk.ts';
 import type { Oid } from './oid.ts';
 import type { Repository } from './repository.ts';
 import { createWalkedCommits } from './walked-commits.ts';
-import { advance, beginWalk, mayBeShown, type WalkState } from './walk-state.ts';
+import { beginWalk, mayBeShown, startWalk, type WalkState } from './walk-state.ts';
 
 export type { HistoryFilter } from './history-filter.ts';
 
@@ -72,28 +72,25 @@ export function createHistoryReader(deps: {
         return pageOf(commits, first, (index) => cursorOf(commits[index]?.oid ?? begin, null));
       }
 
-      let state = place === null ? beginWalk(begin) : place.state;
-      /** What the new walk has shown, or the old one if it had to be walked again. */
-      const shown = new Set<Oid>();
+      const state = place === null ? beginWalk(begin) : place.state;
       let commits = state === null ? null : await walk.continue(state, first + 1);
+      let way = startWalk(state ?? beginWalk(begin));
       if (place !== null && (commits === null || commits.some((each) => isDoubtful(state, each)))) {
-        let fresh = beginWalk(begin);
+        const anew = startWalk(beginWalk(begin));
         commits = await walk.passBy(begin, place.last, first + 1, (passed) => {
-          shown.add(passed.oid);
-          fresh = advance(fresh, passed, (id) => shown.has(id));
+          anew.pass(passed);
         });
-        state = fresh;
+        way = anew;
       }
       const page = commits ?? [];
-      const from = state ?? beginWalk(begin);
+      /** Behind each of the page's commits; found for all at once, by whoever asks first. */
+      let states: readonly (WalkState | null)[] | undefined;
       return pageOf(page, first, (index) => {
-        let at: WalkState = from;
-        const seen = new Set<Oid>();
-        for (const commit of page.slice(0, index + 1)) {
-          seen.add(commit.oid);
-          at = advance(at, commit, (id) => seen.has(id) || shown.has(id));
-        }
-        return cursorOf(page[index]?.oid ?? begin, at);
+        states ??= page.map((commit) => {
+          way.pass(commit);
+          return way.state();
+        });
+        return cursorOf(page[index]?.oid ?? begin, states[index] ?? null);
       });
     },
   };

@@ -100,9 +100,9 @@ export async function resolveHistory(
     filter,
     signal: context.signal,
   });
-  for (const { oid: id, commit } of page.next === null
-    ? page.commits
-    : [...page.commits, page.next]) {
+  const read = page.next === null ? page.commits : [...page.commits, page.next];
+  context.countHistory(read.reduce((sum, { bytes }) => sum + bytes, 0));
+  for (const { oid: id, commit } of read) {
     if (commit !== null) context.knownCommits.set(commitId({ repo, oid: id }), { ...commit, repo });
   }
   return {
