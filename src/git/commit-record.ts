@@ -7,6 +7,8 @@ import type { WalkedCommit } from './walk-state.ts';
 export interface CommitRecord extends WalkedCommit {
   /** The commit itself; null when the print does not say every byte of it. */
   readonly commit: Commit | null;
+  /** The print's length: names and headers can be as long as messages. */
+  readonly bytes: number;
 }
 
 /** The options that make `git rev-list` print what is parsed here, in the encoding of each commit. */
@@ -17,17 +19,19 @@ export const RECORD_FORMAT = ['--header', '--encoding=none'] as const;
  * piece and gives the records that are whole now.
  */
 export function createRecordSplitter(): { push(bytes: Buffer): Buffer[] } {
-  let rest: Buffer = Buffer.alloc(0);
+  /** Of a record that is not whole yet. Looked through once each: a record can be of any length. */
+  let parts: Buffer[] = [];
   return {
     push(bytes) {
-      const all = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
       const records: Buffer[] = [];
       let start = 0;
-      for (let end = all.indexOf(0); end !== -1; end = all.indexOf(0, start)) {
-        records.push(all.subarray(start, end));
+      for (let end = bytes.indexOf(0); end !== -1; end = bytes.indexOf(0, start)) {
+        const last = bytes.subarray(start, end);
+        records.push(parts.length === 0 ? last : Buffer.concat([...parts, last]));
+        parts = [];
         start = end + 1;
       }
-      rest = all.subarray(start);
+      if (start < bytes.length) parts.push(bytes.subarray(start));
       return records;
     },
   };
@@ -42,7 +46,8 @@ export function createRecordSplitter(): { push(bytes: Buffer): Buffer[] } {
 export function parseRecord(record: Buffer): CommitRecord {
   const { ids, headers, message } = splitRecord(record);
   const walked = walkedCommit(ids, headers);
-  return { ...walked, commit: rebuild(walked.oid, headers, unindent(message)) };
+  const commit = rebuild(walked.oid, headers, unindent(message));
+  return { ...walked, commit, bytes: record.length };
 }
 
 /** Parses the same record, and of the commit only what a walk needs. */
@@ -89,8 +94,14 @@ function rebuild(id: Oid, headers: string, message: string): Commit | null {
 /** Beyond this the commit-graph, which keeps 34 bits, and the object would say different things. */
 const MAX_TIME = 2 ** 34;
 
+/** As git's `parse_commit_date` has it: the lines must stand where they belong. */
 function readTime(headers: string): number | null {
-  const digits = /^committer [^<>\n]*<[^<>\n]*> (\d{1,11}) [+-]\d{4}$/m.exec(headers)?.[1];
+  let at = headers.indexOf('\n') + 1;
+  while (headers.startsWith('parent ', at)) at = headers.indexOf('\n', at) + 1;
+  DATE.lastIndex = at;
+  const digits = DATE.exec(headers)?.[1];
   const time = Number(digits);
   return digits !== undefined && time < MAX_TIME ? time : null;
 }
+
+const DATE = /author [^\n]*\ncommitter [^<>\n]*<[^<>\n]*> (\d{1,11}) [+-]\d{4}(?:\n|$)/y;

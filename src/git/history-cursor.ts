@@ -1,6 +1,6 @@
 import { AppError } from '../error.ts';
 import { oid, type Oid } from './oid.ts';
-import { PREFIX_DIGITS, type WalkState } from './walk-state.ts';
+import { MAX_QUEUE, PREFIX_DIGITS, type WalkState } from './walk-state.ts';
 
 /** A place in a history, between two of its commits. */
 export interface HistoryPlace {
@@ -13,9 +13,6 @@ export interface HistoryPlace {
   /** How to go on from here at once; null when the walk must begin anew and pass by what was shown. */
   readonly state: WalkState | null;
 }
-
-/** A queue that is longer is not carried along: a cursor stays below 8 KiB (12 KiB with SHA-256). */
-const MAX_QUEUE = 256;
 
 const VERSION = 1;
 const HAS_STATE = 1;
@@ -38,7 +35,7 @@ export function formatCursor(
       Buffer.from([VERSION, start.length, flags | (exclude === null ? 0 : HAS_EXCLUDE), ...filter]),
       ids([start, ...(exclude === null ? [] : [exclude]), last]),
     ]);
-  if (state === null || state.queue.length > MAX_QUEUE) return begin(0).toString('base64url');
+  if (state === null) return begin(0).toString('base64url');
   const { oldest, oldestPrefixes } = state;
   const numbers = Buffer.alloc(7);
   numbers.writeUIntBE(oldest ?? 0, 0, 6);

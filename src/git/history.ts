@@ -1,5 +1,4 @@
 import { AppError } from '../error.ts';
-import type { Commit } from './commit.ts';
 import type { CommitRecord } from './commit-record.ts';
 import type { Git } from './git.ts';
 import { formatCursor, parseCursor } from './history-cursor.ts';
@@ -8,7 +7,7 @@ import { createHistoryWalk } from './history-walk.ts';
 import type { Oid } from './oid.ts';
 import type { Repository } from './repository.ts';
 import { createWalkedCommits, type RepositoryCommits } from './walked-commits.ts';
-import { advance, beginWalk, mayBeShown, type WalkState } from './walk-state.ts';
+import { beginWalk, mayBeShown, startWalk, type WalkState } from './walk-state.ts';
 
 export type { HistoryFilter } from './history-filter.ts';
 
@@ -16,8 +15,8 @@ export interface HistoryPage {
   /** In git's order: of the commits that were reached, the one that was committed last comes first. */
   readonly commits: readonly CommitRecord[];
   readonly hasNextPage: boolean;
-  /** What the commits were made upon, as far as it was read with them or lately. */
-  readonly parents: readonly Commit[];
+  /** What they were made upon besides each other, as far as it was read with them or lately. */
+  readonly parents: readonly CommitRecord[];
   /** The cursor behind the commit at an index of this page. Costs no child. */
   cursorAt(index: number): string;
 }
@@ -75,28 +74,25 @@ export function createHistoryReader(deps: {
         );
       }
 
-      let state = place === null ? beginWalk(begin) : place.state;
-      /** What the new walk has shown, or the old one if it had to be walked again. */
-      const shown = new Set<Oid>();
+      const state = place === null ? beginWalk(begin) : place.state;
       let commits = state === null ? null : await walk.continue(state, first + 1);
+      let way = startWalk(state ?? beginWalk(begin));
       if (place !== null && (commits === null || commits.some((each) => isDoubtful(state, each)))) {
-        let fresh = beginWalk(begin);
+        const anew = startWalk(beginWalk(begin));
         commits = await walk.passBy(begin, place.last, first + 1, (passed) => {
-          shown.add(passed.oid);
-          fresh = advance(fresh, passed, (id) => shown.has(id));
+          anew.pass(passed);
         });
-        state = fresh;
+        way = anew;
       }
       const page = commits ?? [];
-      const from = state ?? beginWalk(begin);
+      /** Behind each of the page's commits; found for all at once, by whoever asks first. */
+      let states: readonly (WalkState | null)[] | undefined;
       return pageOf(page, first, remembered, (index) => {
-        let at: WalkState = from;
-        const seen = new Set<Oid>();
-        for (const commit of page.slice(0, index + 1)) {
-          seen.add(commit.oid);
-          at = advance(at, commit, (id) => seen.has(id) || shown.has(id));
-        }
-        return cursorOf(page[index]?.oid ?? begin, at);
+        states ??= page.map((commit) => {
+          way.pass(commit);
+          return way.state();
+        });
+        return cursorOf(page[index]?.oid ?? begin, states[index] ?? null);
       });
     },
   };
@@ -113,10 +109,10 @@ function pageOf(
   cursorAt: (index: number) => string,
 ): HistoryPage {
   const shown = commits.slice(0, first);
-  const own = new Map(commits.map((each) => [each.oid, each]));
-  const parents = shown
-    .flatMap(({ commit }) => commit?.parentOids ?? [])
-    .flatMap((oid) => (own.get(oid) ?? remembered.find(oid))?.commit ?? []);
+  const known = new Map(commits.slice(first).map((each) => [each.oid, each]));
+  const own = new Set(shown.map(({ oid }) => oid));
+  const others = new Set(shown.flatMap(({ commit }) => commit?.parentOids ?? [])).difference(own);
+  const parents = [...others].flatMap((oid) => known.get(oid) ?? remembered.find(oid) ?? []);
   return {
     commits: shown,
     hasNextPage: commits.length > first,

@@ -37,37 +37,56 @@ export interface WalkedCommit {
 /** So many hexadecimal digits are kept of the ids of one second. */
 export const PREFIX_DIGITS = 8;
 const MAX_PREFIXES = 32;
+/** A queue that is longer is not carried along: a cursor stays below 8 KiB (12 KiB with SHA-256). */
+export const MAX_QUEUE = 256;
 
 export function beginWalk(start: Oid): WalkState {
   return { queue: [start], oldest: null, oldestPrefixes: [], hasShownRoot: false };
 }
 
+/** A walk on its way. */
+export interface Walk {
+  /** Goes past the commit that is shown next. */
+  pass(shown: WalkedCommit): void;
+  /** Where it stands now; null when more than `MAX_QUEUE` wait. */
+  state(): WalkState | null;
+}
+
 /**
- * The state after a commit was shown.
- * @param isKnown whether a commit was shown before; for who has all of them. It only spares the queue
- *   commits that `mayBeShown` would find later
+ * Goes on from a state. What it has passed itself does not come into the queue again, which spares that
+ * commits that `mayBeShown` would find later. A step takes no longer for all that wait: a merge can have
+ * parents by the ten thousand.
  */
-export function advance(
-  state: WalkState,
-  shown: WalkedCommit,
-  isKnown: (oid: Oid) => boolean = () => false,
-): WalkState {
-  const queue = state.queue.filter((each) => each !== shown.oid);
-  for (const parent of shown.walkParents) {
-    if (!queue.includes(parent) && !isKnown(parent)) queue.push(parent);
-  }
-  const hasShownRoot = state.hasShownRoot || shown.walkParents.length === 0;
-  // The one way on leads through a single commit. Were a commit that was shown an ancestor of it, then all
-  // the ancestors of that were shown too (the only other way out is that single commit, which would be its
-  // own ancestor), a root among them.
-  if (queue.length === 1 && !hasShownRoot) {
-    return { queue, oldest: null, oldestPrefixes: [], hasShownRoot: false };
-  }
-  return { queue, hasShownRoot, ...oldestOf(state, shown) };
+export function startWalk(from: WalkState): Walk {
+  // A Set gives its members in the order in which they came.
+  const queue = new Set(from.queue);
+  const passed = new Set<Oid>();
+  let { oldest, oldestPrefixes, hasShownRoot } = from;
+  return {
+    pass(shown) {
+      passed.add(shown.oid);
+      queue.delete(shown.oid);
+      for (const parent of shown.walkParents) {
+        if (!passed.has(parent)) queue.add(parent);
+      }
+      hasShownRoot ||= shown.walkParents.length === 0;
+      // The one way on leads through a single commit. Were a commit that was shown an ancestor of it, then
+      // all the ancestors of that were shown too (the only other way out is that single commit, which would
+      // be its own ancestor), a root among them.
+      if (queue.size === 1 && !hasShownRoot) {
+        oldest = null;
+        oldestPrefixes = [];
+      } else {
+        ({ oldest, oldestPrefixes } = oldestOf({ oldest, oldestPrefixes }, shown));
+      }
+    },
+    state: () =>
+      queue.size > MAX_QUEUE ? null : { queue: [...queue], oldest, oldestPrefixes, hasShownRoot },
+  };
 }
 
 function oldestOf(
-  { oldest, oldestPrefixes }: WalkState,
+  { oldest, oldestPrefixes }: Pick<WalkState, 'oldest' | 'oldestPrefixes'>,
   { oid, time }: WalkedCommit,
 ): Pick<WalkState, 'oldest' | 'oldestPrefixes'> {
   if (time === null) return { oldest: 0, oldestPrefixes: null };

@@ -27,16 +27,15 @@ export interface RepositoryCommits {
   ): CommitRecord[] | null;
 }
 
-/** What remembering a commit takes besides its message. */
-const ENTRY_BYTES = 1000;
+/** What remembering a commit takes besides its text, which is held as it was printed and as it was read. */
+const ENTRY_BYTES = 500;
 
 /** @param cacheBytes what is remembered may take so much; 0 remembers nothing */
 export function createWalkedCommits(cacheBytes: number): WalkedCommits {
   const cache = new LRUCache<string, CommitRecord>({
     // 0 would mean no limit.
     maxSize: Math.max(1, cacheBytes),
-    sizeCalculation: ({ commit, walkParents }) =>
-      ENTRY_BYTES + 100 * walkParents.length + 2 * (commit?.message.length ?? 0),
+    sizeCalculation: ({ bytes, walkParents }) => ENTRY_BYTES + 100 * walkParents.length + 2 * bytes,
   });
   /** By git directory: what told its repository from another, and what its commits' keys begin with. */
   const places = new Map<string, { readonly mark: string; readonly prefix: string }>();
@@ -85,8 +84,13 @@ function walk(
       const commit = find(oid);
       if (commit?.time == null) return false;
       const { time } = commit;
-      const at = waiting.findIndex((each) => (each.time ?? 0) < time);
-      waiting.splice(at === -1 ? waiting.length : at, 0, commit);
+      let at = 0;
+      for (let end = waiting.length; at < end;) {
+        const middle = (at + end) >> 1;
+        if ((waiting[middle]?.time ?? 0) < time) end = middle;
+        else at = middle + 1;
+      }
+      waiting.splice(at, 0, commit);
     }
     return true;
   };

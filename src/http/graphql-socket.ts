@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket, WebSocketServer } from 'ws';
 import { AppError } from '../error.ts';
+import { keepOrder } from './operation-order.ts';
 
 /** What an operation's hooks find in `context.extra`. */
 export interface SocketExtra {
@@ -118,12 +119,15 @@ export function createGraphQLSockets<Extra extends object>(
         },
         close,
         onMessage: (answer) => {
-          socket.on('message', (data: Buffer) => {
-            if (socket.bufferedAmount >= MAX_UNREAD_BYTES) socket.pause();
-            const answered = answer(data.toString()).catch((error: unknown) => {
+          const take = keepOrder(async (message) => {
+            await answer(message).catch((error: unknown) => {
               onBug(error);
               close(CloseCode.InternalServerError, 'Internal server error');
             });
+          }, socket);
+          socket.on('message', (data: Buffer) => {
+            if (socket.bufferedAmount >= MAX_UNREAD_BYTES) socket.pause();
+            const answered = take(data.toString());
             active.add(answered);
             void answered.then(() => active.delete(answered));
           });

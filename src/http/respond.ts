@@ -113,7 +113,13 @@ export function sendError(
     return;
   }
   const { status, detail, members } = problemOf(error, onBug);
-  sendProblem(response, status, detail, members);
+  try {
+    sendProblem(response, status, detail, members);
+  } catch (again) {
+    // What could not be answered has left a head that Node does not send; thrown here it would end the agent.
+    response.destroy();
+    onBug(again);
+  }
 }
 
 /** The same, to a handshake, which has no response but its bare socket. */

@@ -48,6 +48,8 @@ const HEADERS = {
   'X-Accel-Buffering': 'no',
 };
 
+const TRAILERS = 'GitAgent-Cursor, GitAgent-State, GitAgent-Exit-Code';
+
 /** What is there now. */
 async function sendPresent(log: OutputLog, offset: number, exchange: Exchange): Promise<void> {
   const { request, response, signal } = exchange;
@@ -83,10 +85,9 @@ async function sendFollowed(
   exchange: Exchange,
 ): Promise<void> {
   const { request, response, args, signal } = exchange;
-  response.writeHead(200, {
-    ...HEADERS,
-    Trailer: 'GitAgent-Cursor, GitAgent-State, GitAgent-Exit-Code',
-  });
+  // Only an answer in chunks can have trailers, and Node throws at a head that promises them elsewhere.
+  const isChunked = request.method !== 'HEAD' && request.httpVersion !== '1.0';
+  response.writeHead(200, { ...HEADERS, ...(isChunked && { Trailer: TRAILERS }) });
   if (request.method === 'HEAD') {
     response.end();
     return;

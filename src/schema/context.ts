@@ -57,6 +57,8 @@ export interface SchemaContext extends Services, Operation {
   readonly lastCommit: DataLoader<PlaceKey, Oid | null, string>;
   /** What pages of history have brought along, by global id: no loader need be waited for. */
   readonly knownCommits: Map<string, RepoCommit>;
+  /** Counts what a page of history holds. @throws AppError LIMIT_EXCEEDED when the pages are too much together */
+  readonly countHistory: (bytes: number) => void;
   /** Refs by their full names, one git child for each repository; null when there is none. */
   readonly ref: DataLoader<RefKey, ListedRef | null, string>;
   /** Forgets what was read, as each event of a subscription must. */
@@ -72,6 +74,8 @@ export interface RepoCommit extends Commit {
 
 /** Bytes of trees that one operation may read. */
 const MAX_TREE_BYTES = 32 * 1024 * 1024;
+/** Bytes of commits that the histories of one operation may hold: each page may have 16 MiB, and there can be 200. */
+const MAX_HISTORY_BYTES = 32 * 1024 * 1024;
 
 /** A name in a folder of a commit. */
 export interface PlaceKey {
@@ -123,6 +127,7 @@ export function createContext(services: Services, operation: Operation): SchemaC
     },
   );
   const knownCommits = new Map<string, RepoCommit>();
+  let historyBytes = 0;
   const ref = groupedLoader(
     ({ repo }: RefKey) => repo,
     ({ name }) => name,
@@ -140,6 +145,15 @@ export function createContext(services: Services, operation: Operation): SchemaC
     tree,
     lastCommit,
     knownCommits,
+    countHistory(bytes) {
+      historyBytes += bytes;
+      if (historyBytes > MAX_HISTORY_BYTES) {
+        throw new AppError(
+          'LIMIT_EXCEEDED',
+          `the commits in the histories of this query have more than ${MAX_HISTORY_BYTES} bytes; ask for fewer of them`,
+        );
+      }
+    },
     ref,
     forget() {
       states.clearAll();
@@ -150,6 +164,7 @@ export function createContext(services: Services, operation: Operation): SchemaC
       lastCommit.clearAll();
       knownCommits.clear();
       treeBytes = 0;
+      historyBytes = 0;
     },
     show(repo, state) {
       states.clearAll().prime(repo, state);

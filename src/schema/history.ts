@@ -100,10 +100,10 @@ export async function resolveHistory(
     filter,
     signal: context.signal,
   });
-  for (const commit of [...page.commits.map((each) => each.commit), ...page.parents]) {
-    if (commit === null) continue;
-    const id = commitId({ repo, oid: commit.oid });
-    if (!context.knownCommits.has(id)) context.knownCommits.set(id, { ...commit, repo });
+  const read = [...page.commits, ...page.parents];
+  context.countHistory(read.reduce((sum, { bytes }) => sum + bytes, 0));
+  for (const { oid: id, commit } of read) {
+    if (commit !== null) context.knownCommits.set(commitId({ repo, oid: id }), { ...commit, repo });
   }
   return {
     edges: page.commits.map((record, index) => ({
