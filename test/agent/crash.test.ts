@@ -210,7 +210,7 @@ for (const [strategy, hook, who, end] of [
   ['ff-only', 'post-merge', 'all', 'where it was to be'],
 ] as const) {
   test(
-    `a ${strategy} whose ${who} died in the ${hook} hook is not in progress any more`,
+    `a ${strategy} that the ${who === 'all' ? 'machine' : 'agent'} died in at its ${hook} hook is not in progress any more`,
     onLinux,
     async () => {
       await using scene = await createScene({ strategy });
