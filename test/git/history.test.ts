@@ -75,7 +75,7 @@ async function readAll(
 }
 
 const KINDS = [
-  { title: 'clocks agree', commits: 150, skew: 0, step: 60 },
+  { title: 'clocks agree', commits: 150, skew: 0, step: 60, leastStep: 1 },
   { title: 'many commits are of one second', commits: 150, skew: 0, step: 1 },
   { title: 'clocks are a little wrong', commits: 150, skew: 300, step: 60 },
   { title: 'clocks are very wrong', commits: 120, skew: 5000, step: 10 },

@@ -23,6 +23,8 @@ export interface RandomHistoryOptions {
    */
   readonly skew: number;
   readonly step: number;
+  /** And at least. Default: 0, so that a commit may be of its parent's second, and shown after it. */
+  readonly leastStep?: number;
   /** One commit in so many is dated 1970. 0: none. */
   readonly brokenClock?: number;
 }
@@ -51,14 +53,14 @@ const MESSAGES = [
 export async function writeRandomHistory(
   repository: string,
   random: Random,
-  { commits, skew, step, brokenClock = 0 }: RandomHistoryOptions,
+  { commits, skew, step, leastStep = 0, brokenClock = 0 }: RandomHistoryOptions,
 ): Promise<void> {
   const parts: Buffer[] = [];
   const write = (text: string): void => void parts.push(Buffer.from(text, 'latin1'));
   const heads = new Set<number>();
   let clock = 1_700_000_000;
   for (let n = 1; n <= commits; n++) {
-    clock += random(step + 1);
+    clock += leastStep + random(step - leastStep + 1);
     const isBroken = brokenClock > 0 && random(brokenClock) === 0;
     const time = isBroken ? random(100) : clock - random(skew + 1);
     const parents = new Set<number>();
