@@ -1,3 +1,4 @@
+import { failedGit } from './git-command-error.ts';
 import type { Git } from './git.ts';
 import { readHeadFile } from './head-file.ts';
 import { oid, type Oid } from './oid.ts';
@@ -21,7 +22,7 @@ export async function readHead(
   repository: Repository,
   signal: AbortSignal,
 ): Promise<Head> {
-  signal.throwIfAborted();
+  if (signal.aborted) throw failedGit([], { isCanceled: true });
   const known = await readHeadFile(repository);
   if (known !== null) return known;
   const options = { intent: 'read', signal } as const;

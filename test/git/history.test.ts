@@ -83,7 +83,8 @@ const KINDS = [
 ] as const;
 
 for (const [kind, { title, ...options }] of KINDS.entries()) {
-  for (const objectFormat of ['sha1', 'sha256'] as const) {
+  // Ids are only longer there, so that one kind is enough.
+  for (const objectFormat of kind === 0 ? (['sha1', 'sha256'] as const) : (['sha1'] as const)) {
     test(`pages one after the other are what git rev-list prints where ${title} (${objectFormat}, seed ${SEED})`, async (context) => {
       await using fixture = await createFixture();
       const { git: door } = await openDoor(fixture);

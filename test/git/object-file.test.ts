@@ -75,7 +75,7 @@ const LAYOUTS: Record<string, (repository: ScratchRepository) => Promise<void>> 
 };
 
 for (const [format, commits] of [
-  ['sha1', 120],
+  ['sha1', 90],
   ['sha256', 80],
 ] as const) {
   suite(`every object of a ${format} history is what git cat-file says`, () => {

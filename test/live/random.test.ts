@@ -31,7 +31,7 @@ function differ(cached: Status | string | null, fresh: Status | string): string[
   ];
 }
 
-const STEPS = Number(process.env['GITAGENT_SOAK'] ?? 7) * 20;
+const STEPS = Number(process.env['GITAGENT_SOAK'] ?? 3) * 20;
 const SEED = Number(process.env['GITAGENT_SEED'] ?? 1);
 
 test(

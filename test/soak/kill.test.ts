@@ -23,7 +23,7 @@ import {
   type Fixture,
 } from '../support/git-fixture.ts';
 
-const ROUNDS = Number(process.env['GITAGENT_SOAK'] ?? 3);
+const ROUNDS = Number(process.env['GITAGENT_SOAK'] ?? 2);
 const SEED = Number(process.env['GITAGENT_SEED'] ?? Date.now() % 1_000_000);
 const FILES = 24;
 
