@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { longestSeconds, noNul, nulMessage } from './config-value.ts';
+import { seconds, noNul, nulMessage } from './config-value.ts';
 
 /** A command that a pull or a caller may run. */
 export interface CommandConfig {
@@ -37,16 +37,12 @@ export const commandSchema = z
               `${issue.input === undefined ? 'is missing; give' : 'must be'} a shell line or a list of arguments`,
           })
           .describe('A line for /bin/sh, or a program and its arguments.'),
-        timeout: z
-          .number()
+        timeout: seconds
           .positive()
-          .max(longestSeconds)
           .exactOptional()
           .describe('Seconds the command may run before it is ended; no limit when left out.'),
-        idle: z
-          .number()
+        idle: seconds
           .positive()
-          .max(longestSeconds)
           .exactOptional()
           .describe(
             'Seconds the command may print nothing before it is ended; no limit when left out.',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { longestSeconds } from './config-value.ts';
+import { seconds } from './config-value.ts';
 
 export type LimitConfig = Readonly<z.output<typeof limitSchema>>;
 export type TimeoutConfig = Readonly<z.output<typeof timeoutSchema>>;
@@ -157,22 +157,16 @@ export const retentionSchema = z
 
 export const timeoutSchema = z
   .strictObject({
-    drain: z
-      .number()
+    drain: seconds
       .min(0)
-      .max(longestSeconds)
       .default(30)
       .describe('Seconds that running jobs may still take after the agent was told to stop.'),
-    kill: z
-      .number()
+    kill: seconds
       .min(0)
-      .max(longestSeconds)
       .default(5)
       .describe('Seconds between asking a process to end (TERM) and ending it (KILL).'),
-    heartbeat: z
-      .number()
+    heartbeat: seconds
       .positive()
-      .max(longestSeconds)
       .default(25)
       .describe(
         'Seconds of silence after which an answer that takes long, or a console, sends something, so that proxies do not drop the connection.',
@@ -185,48 +179,36 @@ export const timeoutSchema = z
       .describe(
         'Seconds before a fetch is tried again; each next time twice as long, 60 at most. Up to as much again is added by chance.',
       ),
-    fetch: z
-      .number()
+    fetch: seconds
       .positive()
-      .max(longestSeconds)
       .default(1800)
       .describe('Seconds a fetch may take before it is ended.'),
-    checkout: z
-      .number()
+    checkout: seconds
       .positive()
-      .max(longestSeconds)
       .default(1800)
       .describe(
         'Seconds that moving a working copy may take, hooks and filters included, before it is ended and undone.',
       ),
-    command: z
-      .number()
+    command: seconds
       .positive()
-      .max(longestSeconds)
       .exactOptional()
       .describe(
         'Seconds a command may run that has no "timeout" of its own; no limit when left out.',
       ),
-    idle: z
-      .number()
+    idle: seconds
       .positive()
-      .max(longestSeconds)
       .exactOptional()
       .describe(
         'Seconds without any output after which git or a command is ended; no limit when left out.',
       ),
-    poll: z
-      .number()
+    poll: seconds
       .min(0.1)
-      .max(longestSeconds)
       .default(5)
       .describe(
         'Seconds between two looks at a repository that somebody follows and that cannot be watched.',
       ),
-    watch_idle: z
-      .number()
+    watch_idle: seconds
       .min(0)
-      .max(longestSeconds)
       .default(120)
       .describe('Seconds that a repository is still watched after nobody has asked for it.'),
   })

@@ -2,7 +2,10 @@ import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
 
 /** setTimeout() takes no more than 2^31 - 1 milliseconds. */
-export const longestSeconds = 2_147_483;
+const longestSeconds = 2_147_483;
+
+/** A time in seconds, to be followed by its own lower bound, default and description. */
+export const seconds = z.number().max(longestSeconds);
 
 /** git and the kernel end a text at its first NUL: what follows would be lost unseen. */
 export const noNul = (text: string) => !text.includes('\0');
