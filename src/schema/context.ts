@@ -103,17 +103,12 @@ export function createContext(services: Services, operation: Operation): SchemaC
     objectId,
     async ({ repo, oid }) => await objects.info(repositoryOf(repo), oid, signal),
   );
-  let treeBytes = 0;
+  const trees = createBudget(MAX_TREE_BYTES, 'trees');
+  const commits = createBudget(MAX_HISTORY_BYTES, 'commits in the histories');
   const tree = keyedLoader(objectId, async ({ repo, oid }) => {
     const { size } = await objectInfo.load({ repo, oid });
     // A small repository can hold large trees by the thousand, and the answer holds them all.
-    treeBytes += size;
-    if (treeBytes > MAX_TREE_BYTES) {
-      throw new AppError(
-        'LIMIT_EXCEEDED',
-        `the trees of this query have more than ${MAX_TREE_BYTES} bytes; ask for fewer of them`,
-      );
-    }
+    trees.take(size);
     return await readTree(objects, repositoryOf(repo), oid, signal);
   });
   const lastCommit = groupedLoader(
@@ -127,7 +122,6 @@ export function createContext(services: Services, operation: Operation): SchemaC
     },
   );
   const knownCommits = new Map<string, RepoCommit>();
-  let historyBytes = 0;
   const ref = groupedLoader(
     ({ repo }: RefKey) => repo,
     ({ name }) => name,
@@ -146,13 +140,7 @@ export function createContext(services: Services, operation: Operation): SchemaC
     lastCommit,
     knownCommits,
     countHistory(bytes) {
-      historyBytes += bytes;
-      if (historyBytes > MAX_HISTORY_BYTES) {
-        throw new AppError(
-          'LIMIT_EXCEEDED',
-          `the commits in the histories of this query have more than ${MAX_HISTORY_BYTES} bytes; ask for fewer of them`,
-        );
-      }
+      commits.take(bytes);
     },
     ref,
     forget() {
@@ -163,11 +151,36 @@ export function createContext(services: Services, operation: Operation): SchemaC
       tree.clearAll();
       lastCommit.clearAll();
       knownCommits.clear();
-      treeBytes = 0;
-      historyBytes = 0;
+      trees.reset();
+      commits.reset();
     },
     show(repo, state) {
       states.clearAll().prime(repo, state);
+    },
+  };
+}
+
+/** What one operation may hold of something. */
+function createBudget(
+  maxBytes: number,
+  what: string,
+): {
+  /** @throws AppError LIMIT_EXCEEDED when it is too much together */
+  take(bytes: number): void;
+  reset(): void;
+} {
+  let taken = 0;
+  return {
+    take(bytes) {
+      taken += bytes;
+      if (taken <= maxBytes) return;
+      throw new AppError(
+        'LIMIT_EXCEEDED',
+        `the ${what} of this query have more than ${maxBytes} bytes; ask for fewer of them`,
+      );
+    },
+    reset() {
+      taken = 0;
     },
   };
 }
