@@ -13,15 +13,11 @@ export const INTERNAL: JobError = {
   detail: null,
 };
 
-function interrupted(job: Job, message: string): Job {
-  return finished(job, 'INTERRUPTED', { code: 'INTERRUPTED', message, detail: null });
-}
-
 /** A job that was cancelled, or that the agent gave up as it stopped. */
 export function stopped(job: Job, reason: AppError): Job {
-  return reason.code === 'CANCELLED'
-    ? finished(job, 'CANCELLED', jobError(reason))
-    : interrupted(job, reason.message);
+  if (reason.code === 'CANCELLED') return finished(job, 'CANCELLED', jobError(reason));
+  const error = { code: 'INTERRUPTED', message: reason.message, detail: null };
+  return finished(job, 'INTERRUPTED', error);
 }
 
 function jobError(error: AppError): JobError {

@@ -8,6 +8,7 @@ import { sweepRepository } from '../git/stale-lock.ts';
 import { openWorkingCopy } from '../git/working-copy.ts';
 import { createChildRecorder } from './child-recorder.ts';
 import type { Job } from './job.ts';
+import { finished } from './job-end.ts';
 import type { JobProgressNote, JobStage } from './job-note.ts';
 import type { Journal } from './journal.ts';
 import { endLeftProcesses } from './left-process.ts';
@@ -75,17 +76,11 @@ async function recoverJob(deps: RecoveryDeps, job: Job): Promise<void> {
   const { steps, detail } = findings;
   const message = describe(findings);
   if (job.state === 'RUNNING') await print(deps, job, [...steps, message]);
-  const interrupted: Job = {
-    ...job,
-    state: 'INTERRUPTED',
-    after: findings.after,
-    error: {
-      code: 'INTERRUPTED',
-      message,
-      detail: Object.keys(detail).length === 0 ? null : { ...detail, steps },
-    },
-    finishedAt: Date.now(),
-  };
+  const interrupted = finished({ ...job, after: findings.after }, 'INTERRUPTED', {
+    code: 'INTERRUPTED',
+    message,
+    detail: Object.keys(detail).length === 0 ? null : { ...detail, steps },
+  });
   try {
     deps.journal.update(interrupted);
   } catch (error) {
