@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseBranchName } from './branch-name.ts';
 import type { Git } from './git.ts';
@@ -11,6 +11,7 @@ import { readOperation } from './operation.ts';
 import { findRefs } from './ref.ts';
 import type { Repository } from './repository.ts';
 import { restoreTree } from './restore-tree.ts';
+import { readSmallFile } from './small-file.ts';
 import { listAssumedUnchanged, saveSnapshot } from './snapshot.ts';
 import { readStatus } from './status.ts';
 import { openWorkingCopy } from './working-copy.ts';
@@ -83,14 +84,17 @@ async function hasArrived(deps: SettleDeps, move: Move, head: Head): Promise<boo
   return parents[0] === move.from.oid && parents.includes(move.to);
 }
 
+const MAX_HEAD_BYTES = 4096;
+
 /**
  * git moves HEAD to the merge commit, runs the post-merge hook, and only then forgets that a merge is in
  * progress. One of a commit that HEAD has already is nobody else's.
  */
 async function forgetMerge(deps: SettleDeps, { to }: Move): Promise<void> {
   const { git, repository, signal, onOutput } = deps;
-  const heads = await readFile(join(repository.gitDir, 'MERGE_HEAD'), 'latin1').catch(() => '');
-  if (heads.trim() !== to) return;
+  // One line for each commit that is merged: a longer file names others.
+  const heads = await readSmallFile(join(repository.gitDir, 'MERGE_HEAD'), MAX_HEAD_BYTES);
+  if (heads?.toString('latin1').trim() !== to) return;
   await git.operate(repository, { signal, onOutput }, async (simple) => {
     await simple.raw(['merge', '--quit']);
   });
