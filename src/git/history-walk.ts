@@ -53,7 +53,7 @@ export function createHistoryWalk(
     more: readonly string[],
     revisions: readonly string[],
     onRecord: (bytes: Buffer) => boolean,
-  ): Promise<{ readonly isWhole: boolean }> {
+  ): Promise<'read' | 'cut off'> {
     const splitter = createRecordSplitter();
     let held = 0;
     const path = pathInput(filter.path);
@@ -69,11 +69,11 @@ export function createHistoryWalk(
           if (!records.every(onRecord)) return;
         }
       });
-      return { isWhole: true };
+      return 'read';
     } catch (error) {
       // What a cursor names was here once; what the caller found just now is here.
       if (isResumed && error instanceof GitCommandError && error.exitCode === 128) {
-        return { isWhole: false };
+        return 'cut off';
       }
       throw error;
     }
@@ -106,7 +106,7 @@ export function createHistoryWalk(
         if (!isEnough && !isWaiting) commits.push(followed(commit));
         return true;
       });
-      if (!end.isWhole && commits.length < count) throw cutOff();
+      if (end === 'cut off' && commits.length < count) throw cutOff();
       return commits;
     },
     async passBy(start, last, count, onPassed) {
@@ -126,7 +126,7 @@ export function createHistoryWalk(
         if (isWhole) onPassed(followed(parseWalkedCommit(bytes)));
         return true;
       });
-      if (!end.isWhole) throw cutOff();
+      if (end === 'cut off') throw cutOff();
       if (!isPast) {
         throw new AppError('NOT_FOUND', 'the commit that this cursor names is not in this history');
       }
