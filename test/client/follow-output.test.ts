@@ -140,8 +140,8 @@ test('a follower that stops reading keeps no more than a megabyte, and loses not
   // Not a byte more comes while nobody asks: the socket was closed.
   await until(() => proxy.open() === 0, 'the socket is closed');
   const before = proxy.bytes();
-  // What the systems between the two hold back is some megabytes, more or less.
-  assert.ok(before < bytes / 2, `${before} bytes went to one who does not read`);
+  // What the kernel holds back between the three is counted too: 6 MB and 4 MB of each connection.
+  assert.ok(before < 16 * 1024 * 1024, `${before} bytes went to one who does not read`);
   let length = first.value.text.length;
   for await (const { text, offset } of chunks) {
     assert.equal(offset, length);

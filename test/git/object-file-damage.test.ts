@@ -96,28 +96,6 @@ suite('hostile data', () => {
     await assertCheapNull(repository, id);
   });
 
-  test('a long chain of deltas that rebuild maxBytes each is given up', async () => {
-    await using repository = await createScratchRepository();
-    const ids = Array.from({ length: 500 }, (_, i) => oid(i.toString(16).padStart(40, '0')));
-    const size = 0xffffff;
-    const copyAll = formatDelta(size, size, [0xf0, 0xff, 0xff, 0xff]);
-    await writeHandmadePack(
-      repository.objectsDir,
-      ids.map((id, i) => {
-        const base = ids[i + 1];
-        return base
-          ? { id, kind: 7, base, content: copyAll }
-          : { id, kind: 3, content: Buffer.alloc(size) };
-      }),
-    );
-    const started = performance.now();
-    assert.equal(
-      await readObject(repository.objectsDir, oid('0'.repeat(40)), { maxBytes: size }),
-      null,
-    );
-    assert.ok(performance.now() - started < 5000);
-  });
-
   test('a delta whose base lies outside its pack is left to git', async () => {
     await using repository = await createScratchRepository();
     const base = writeBlob(repository, 'A');
@@ -144,6 +122,29 @@ suite('hostile data', () => {
       { id: two, kind: 7, base: one, content },
     ]);
     await assertCheapNull(repository, one);
+  });
+
+  // The last one: what it lets go of would count as what the next one takes.
+  test('a long chain of deltas that rebuild maxBytes each is given up', async () => {
+    await using repository = await createScratchRepository();
+    const ids = Array.from({ length: 500 }, (_, i) => oid(i.toString(16).padStart(40, '0')));
+    const size = 0xffffff;
+    const copyAll = formatDelta(size, size, [0xf0, 0xff, 0xff, 0xff]);
+    await writeHandmadePack(
+      repository.objectsDir,
+      ids.map((id, i) => {
+        const base = ids[i + 1];
+        return base
+          ? { id, kind: 7, base, content: copyAll }
+          : { id, kind: 3, content: Buffer.alloc(size) };
+      }),
+    );
+    const started = performance.now();
+    assert.equal(
+      await readObject(repository.objectsDir, oid('0'.repeat(40)), { maxBytes: size }),
+      null,
+    );
+    assert.ok(performance.now() - started < 5000);
   });
 });
 
@@ -181,8 +182,7 @@ async function assertCheapNull(repository: ScratchRepository, id: Oid): Promise<
   const { rss } = process.memoryUsage();
   assert.equal(await readObject(repository.objectsDir, id, { maxBytes: MAX_BYTES }), null);
   const grown = process.memoryUsage().rss - rss;
-  // What the runtime itself takes meanwhile is some megabytes, more or less.
-  assert.ok(grown < 64 * 1024 * 1024, `grew by ${grown} bytes`);
+  assert.ok(grown < 16 * 1024 * 1024, `grew by ${grown} bytes`);
 }
 
 /** git's object files are read-only. */
