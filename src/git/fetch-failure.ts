@@ -17,7 +17,8 @@ const TRANSIENT: readonly RegExp[] = [
   // connect.c: git://
   /^fatal: unable to look up .*\((?:Name or service not known|Temporary failure in name resolution|nodename nor servname)/,
   /errno=(?:Connection (?:refused|reset by peer|timed out)|No route to host|Network is unreachable|Host is (?:down|unreachable))/,
-  /^fatal: (?:read|write) error: (?:Connection (?:reset by peer|timed out)|Broken pipe)/,
+  // pkt-line.c: git:// and ssh, while asking or being answered.
+  /^fatal: (?:read error|write error|(?:flush )?packet write (?:with format )?failed|unable to write (?:flush|delim|stateless separator) packet): (?:Connection (?:reset by peer|timed out)|Broken pipe)/,
   // ssh's own.
   /^ssh: Could not resolve hostname .*: (?:Name or service not known|Temporary failure in name resolution|nodename nor servname)/,
   /^ssh: connect to host .* port \d+: (?:Connection (?:refused|timed out|reset by peer)|No route to host|Network is unreachable|Host is down|Operation timed out)/,

@@ -160,6 +160,13 @@ test('what a server says of itself does not count', () => {
   assert.ok(!isTransientFetchFailure(failure(said)));
 });
 
+test('a connection that breaks while git is still asking is worth another try', () => {
+  for (const said of ['packet write failed', 'unable to write flush packet', 'write error']) {
+    assert.ok(isTransientFetchFailure(failure(`fatal: ${said}: Connection reset by peer\n`)), said);
+  }
+  assert.ok(!isTransientFetchFailure(failure('fatal: write error: No space left on device\n')));
+});
+
 test('ssh that is let in nowhere, or does not know the host, is a refusal whatever stands beside it', () => {
   const hung = 'fatal: the remote end hung up unexpectedly\n';
   assert.ok(isTransientFetchFailure(failure(hung)));
