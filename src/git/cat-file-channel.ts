@@ -35,6 +35,8 @@ interface Group {
 
 /** How many children in a row may end without an answer to the same request, before it is given up. */
 const MAX_BARREN = 2;
+/** The same for children that were killed. Not for ever: the system kills one that takes all of its memory. */
+const MAX_KILLED = 10;
 /** How many requests in a row may be given up, before all are. */
 const MAX_FAILURES = 3;
 /** git that prints nothing for so long hangs on a dead file system. */
@@ -46,8 +48,9 @@ export function createCatFileChannel(deps: CatFileChannelDeps): CatFileChannel {
   let isStarting = false;
   /** How many groups were sent to this child. */
   let sent = 0;
-  /** Children that ended without an answer since the last answer, and requests that were given up since. */
+  /** Children that ended, and that were killed, since the last answer, and requests that were given up since. */
   let barren = 0;
+  let killed = 0;
   let failures = 0;
   let alarm: NodeJS.Timeout | undefined;
 
@@ -67,7 +70,7 @@ export function createCatFileChannel(deps: CatFileChannelDeps): CatFileChannel {
   async function start(): Promise<void> {
     // What an old child still says while it ends is not for the groups of a new one.
     let mine: CatFile | null = null;
-    let hasEnded = false;
+    let ended: CatFileEnd | null = null;
     const isMine = (): boolean => mine !== null && mine === child;
     try {
       mine = await deps.start({
@@ -79,7 +82,7 @@ export function createCatFileChannel(deps: CatFileChannelDeps): CatFileChannel {
           if (isMine()) accept(answer);
         },
         onEnd: (end) => {
-          hasEnded = true;
+          ended = end;
           if (!isMine()) return;
           child = null;
           onDeath(end);
@@ -87,8 +90,9 @@ export function createCatFileChannel(deps: CatFileChannelDeps): CatFileChannel {
       });
       isStarting = false;
       sent = 0;
-      if (hasEnded) {
-        onDeath({ reason: 'it ended at once', isNotFetched: false });
+      const early = ended as CatFileEnd | null;
+      if (early !== null) {
+        onDeath({ ...early, isNotFetched: false });
         return;
       }
       child = mine;
@@ -103,10 +107,9 @@ export function createCatFileChannel(deps: CatFileChannelDeps): CatFileChannel {
   function accept(answer: CatFileAnswer | Error): void {
     const [group] = groups;
     if (group === undefined) return;
-    if (!(answer instanceof Error)) {
-      barren = 0;
-      failures = 0;
-    }
+    barren = 0;
+    killed = 0;
+    if (!(answer instanceof Error)) failures = 0;
     group.answers.push(answer);
     watch();
     if (group.answers.length < group.requests.length) return;
@@ -117,14 +120,16 @@ export function createCatFileChannel(deps: CatFileChannelDeps): CatFileChannel {
     else if (deps.mustYield()) void renew();
   }
 
-  function onDeath({ reason, isNotFetched }: CatFileEnd): void {
+  function onDeath({ reason, isNotFetched, wasKilled }: CatFileEnd): void {
     if (isNotFetched) {
       accept({ kind: 'missing' });
-    } else if (groups.length > 0 && ++barren > MAX_BARREN) {
-      barren = 0;
+    } else if (groups.length > 0 && (wasKilled ? ++killed > MAX_KILLED : ++barren > MAX_BARREN)) {
+      const why = wasKilled
+        ? 'it is killed each time: look at the memory of the machine'
+        : 'look at the repository with git fsck';
       const error = new AppError(
         'COMMAND_FAILED',
-        'git cannot read this object: look at the repository with git fsck',
+        `git cannot read this object: ${why}`,
         undefined,
         { cause: new Error(`git cat-file: ${reason}`) },
       );
@@ -139,6 +144,7 @@ export function createCatFileChannel(deps: CatFileChannelDeps): CatFileChannel {
     groups = [];
     sent = 0;
     barren = 0;
+    killed = 0;
     failures = 0;
     watch();
     for (const group of all) group.reject(error);

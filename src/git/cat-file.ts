@@ -30,7 +30,17 @@ export interface CatFileEnd {
    * told, and dies when that is not allowed.
    */
   readonly isNotFetched: boolean;
+  /** Somebody else's signal ended it, which says nothing of what it was reading. */
+  readonly wasKilled: boolean;
 }
+
+/** Signals that come from outside; the others are git's own end. */
+const FROM_OUTSIDE: ReadonlySet<string | null> = new Set([
+  'SIGKILL',
+  'SIGTERM',
+  'SIGINT',
+  'SIGHUP',
+]);
 
 /** What git ends with when it gives up (git's usage.c, `die`). */
 const GAVE_UP = 128;
@@ -76,6 +86,7 @@ export async function openCatFile(
     handlers.onEnd({
       reason: nonsense || stderr.trim() || `it ended with ${signal ?? `code ${exitCode}`}`,
       isNotFetched: isPartial && exitCode === GAVE_UP,
+      wasKilled: FROM_OUTSIDE.has(signal) && !controller.signal.aborted,
     });
   });
   return {

@@ -6,7 +6,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AppError } from '../../src/error.ts';
 import { readCommit } from '../../src/git/commit-reader.ts';
 import { gitPath } from '../../src/git/git-path.ts';
-import { createObjectReader, type ObjectInfo } from '../../src/git/object-reader.ts';
+import {
+  createObjectReader,
+  type ObjectInfo,
+  type ObjectReader,
+} from '../../src/git/object-reader.ts';
 import { oid as toOid, type Oid } from '../../src/git/oid.ts';
 import { openRepository, type Repository } from '../../src/git/repository.ts';
 import { parseRevisionExpression, peeled } from '../../src/git/revision-expression.ts';
@@ -46,6 +50,19 @@ async function writeLongHistory(dir: string, count: number): Promise<void> {
     );
   }
   await runGit(dir, ['fast-import', '--quiet'], { input: `${stream.join('\n')}\n` });
+}
+
+/** Kills each child once, as soon as it is there. Resolves with how many. */
+async function killEach(objects: ObjectReader, mayGoOn: (count: number) => boolean) {
+  const killed = new Set<number>();
+  for (; mayGoOn(killed.size); await nextTurn()) {
+    for (const pid of objects.pids()) {
+      if (killed.has(pid)) continue;
+      killed.add(pid);
+      process.kill(pid, 'SIGKILL');
+    }
+  }
+  return killed.size;
 }
 
 for (const objectFormat of ['sha1', 'sha256'] as const) {
@@ -95,7 +112,6 @@ test('killing the child in the middle of a thousand reads loses no answer', asyn
   const commits = (await git(scene.dir, 'rev-list', 'main')).split('\n').map(toOid);
   await objects.resolve(repository, parseRevisionExpression('main').revision, untilDone);
   let answered = 0;
-  const killed = new Set<number>();
   const reads = Promise.all(
     commits.map(async (id) => {
       const commit = await readCommit(objects, repository, id, untilDone);
@@ -103,20 +119,20 @@ test('killing the child in the middle of a thousand reads loses no answer', asyn
       return commit.oid;
     }),
   );
-  // While they are in flight, and again when the next child is there.
-  const kills = (async () => {
-    while (answered < commits.length && killed.size < 3) {
-      for (const pid of objects.pids()) {
-        if (killed.has(pid)) continue;
-        killed.add(pid);
-        process.kill(pid, 'SIGKILL');
-      }
-      await nextTurn();
-    }
-  })();
+  // While they are in flight, and again as soon as the next child is there, answers or not.
+  const kills = killEach(objects, (count) => answered < commits.length && count < 8);
   assert.deepEqual(await within(reads, 'all have been read'), commits);
-  await kills;
-  assert.ok(killed.size > 0);
+  assert.ok((await kills) > 0);
+});
+
+test('an object whose every reader is killed is refused, not read for ever', async () => {
+  await using scene = await createObjectScene({
+    readerDoes: 'kill -9 $$',
+    fill: async (dir) => await writeCommit(dir, { files: { a: 'one\n' } }),
+  });
+  const { revision } = parseRevisionExpression('main');
+  const read = scene.objects.resolve(scene.repository, revision, untilDone);
+  await assert.rejects(within(read, 'it is given up'), /is killed each time/);
 });
 
 test('a child that has ended while nobody asked is replaced, and an idle one ends', async () => {

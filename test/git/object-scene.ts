@@ -3,6 +3,7 @@ import { createObjectReader, type ObjectReader } from '../../src/git/object-read
 import type { Git } from '../../src/git/git.ts';
 import type { Oid } from '../../src/git/oid.ts';
 import { openRepository, type Repository } from '../../src/git/repository.ts';
+import { putGitFirst } from '../support/fake-git.ts';
 import { openDoor } from '../support/git-door.ts';
 import {
   createFixture,
@@ -25,6 +26,8 @@ export interface ObjectSceneOptions {
   readonly maxChildren?: number;
   readonly cacheBytes?: number;
   readonly idleMs?: number;
+  /** Shell code that is run instead of each `git cat-file`. */
+  readonly readerDoes?: string;
   /** Fills the repository before it is opened. */
   readonly fill?: (dir: string) => Promise<unknown>;
 }
@@ -37,7 +40,18 @@ export async function createObjectScene(options: ObjectSceneOptions = {}): Promi
     objectFormat: options.objectFormat ?? 'sha1',
   });
   await options.fill?.(dir);
-  const door = await openDoor(fixture);
+  const { readerDoes } = options;
+  const host =
+    readerDoes === undefined
+      ? {}
+      : {
+          PATH: await putGitFirst(
+            fixture.path('bin'),
+            `case " $* " in *' cat-file '*) ${readerDoes};; esac`,
+            'exec "$REAL_GIT" "$@"',
+          ),
+        };
+  const door = await openDoor(fixture, { host });
   const objects = stack.use(
     createObjectReader({
       git: door.git,
