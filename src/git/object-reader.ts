@@ -6,6 +6,7 @@ import { createObjectCache, isFullId, type FoundAnswer } from './object-cache.ts
 import { createObjectSource } from './object-source.ts';
 import { readStamp, type Stamp } from './object-stamp.ts';
 import type { Oid } from './oid.ts';
+import { createPlacePrefixes } from './place-prefix.ts';
 import type { Repository } from './repository.ts';
 import type { ObjectType } from './stored-object.ts';
 import type { Revision } from './revision-expression.ts';
@@ -94,11 +95,14 @@ interface Want extends CatFileRequest {
 
 interface State {
   readonly repository: Repository;
-  place: string | undefined;
-  /** Begins what is remembered of this repository; another one for each that lay at its place. */
-  prefix: string;
   wants: Want[];
   isScheduled: boolean;
+}
+
+/** What lies at a repository's place, and what keys of it begin with. */
+interface Sight {
+  readonly stamp: Stamp;
+  readonly prefix: string;
 }
 
 export function createObjectReader(deps: ObjectReaderDeps): ObjectReader {
@@ -111,8 +115,8 @@ export function createObjectReader(deps: ObjectReaderDeps): ObjectReader {
   });
   const cache = createObjectCache(deps.cacheBytes);
   const source = createObjectSource(pool);
+  const prefixes = createPlacePrefixes();
   const states = new Map<string, State>();
-  let generation = 0;
 
   async function ask(
     repository: Repository,
@@ -121,13 +125,7 @@ export function createObjectReader(deps: ObjectReaderDeps): ObjectReader {
   ): Promise<CatFileAnswer> {
     let state = states.get(repository.gitDir);
     if (state === undefined) {
-      state = {
-        repository,
-        place: undefined,
-        prefix: '',
-        wants: [],
-        isScheduled: false,
-      };
+      state = { repository, wants: [], isScheduled: false };
       states.set(repository.gitDir, state);
     }
     const { wants } = state;
@@ -173,20 +171,20 @@ export function createObjectReader(deps: ObjectReaderDeps): ObjectReader {
   ): Promise<(CatFileAnswer | Error)[]> {
     // Walking obeys more than objects do: from a shallow boundary there is no way back.
     const walks = wants.some(({ name }) => !isFullId(name));
-    const look = async (): Promise<Stamp> => await lookAt(state, walks);
-    let stamp = await look();
+    const look = async (): Promise<Sight> => await lookAt(state.repository, walks);
+    let seen = await look();
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      const { prefix } = state;
+      const { prefix, stamp } = seen;
       const known = wants.map((want) => cache.recall(prefix, want));
       // What was remembered of this place needs no second look.
       if (known.every((each) => each !== undefined)) return known;
       const [outcome] = await Promise.allSettled([answer(state, prefix, wants, known, stamp)]);
       const now = await look();
-      if (now.place === stamp.place && now.walk === stamp.walk && prefix === state.prefix) {
+      if (now.prefix === prefix && now.stamp.walk === stamp.walk) {
         if (outcome.status === 'rejected') throw outcome.reason;
         return outcome.value;
       }
-      stamp = now;
+      seen = now;
     }
     throw new AppError(
       'CONFLICT',
@@ -195,13 +193,10 @@ export function createObjectReader(deps: ObjectReaderDeps): ObjectReader {
   }
 
   /** @throws AppError NOT_FOUND when there is no repository any more */
-  async function lookAt(state: State, walks: boolean): Promise<Stamp> {
-    const stamp = await readStamp(state.repository, walks);
-    if (stamp?.place !== state.place) {
-      state.place = stamp?.place;
-      state.prefix = `${++generation} `;
-    }
-    if (stamp !== null) return stamp;
+  async function lookAt(repository: Repository, walks: boolean): Promise<Sight> {
+    const stamp = await readStamp(repository, walks);
+    const prefix = prefixes.find(repository.gitDir, stamp?.place ?? null);
+    if (stamp !== null) return { stamp, prefix };
     throw new AppError('NOT_FOUND', 'the repository is gone from its place');
   }
 

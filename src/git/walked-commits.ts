@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { CommitRecord } from './commit-record.ts';
 import { readStamp } from './object-stamp.ts';
 import type { Oid } from './oid.ts';
+import { createPlacePrefixes } from './place-prefix.ts';
 import type { Repository } from './repository.ts';
 import type { WalkState } from './walk-state.ts';
 
@@ -37,22 +38,14 @@ export function createWalkedCommits(cacheBytes: number): WalkedCommits {
     maxSize: Math.max(1, cacheBytes),
     sizeCalculation: ({ bytes, walkParents }) => ENTRY_BYTES + 100 * walkParents.length + 2 * bytes,
   });
-  /** By git directory: what told its repository from another, and what its commits' keys begin with. */
-  const places = new Map<string, { readonly mark: string; readonly prefix: string }>();
-  let generation = 0;
+  const prefixes = createPlacePrefixes();
 
   return {
     async open(repository) {
       const stamp = await readStamp(repository, true);
       if (stamp === null) return null;
       // The boundary of a shallow clone is where commits have no parents.
-      const mark = `${stamp.place} ${stamp.walk}`;
-      let place = places.get(repository.gitDir);
-      if (place?.mark !== mark) {
-        place = { mark, prefix: `${++generation} ` };
-        places.set(repository.gitDir, place);
-      }
-      const { prefix } = place;
+      const prefix = prefixes.find(repository.gitDir, `${stamp.place} ${stamp.walk}`);
       const find = (oid: Oid): CommitRecord | undefined => cache.get(prefix + oid);
       return {
         isRemembering: cacheBytes > 0,

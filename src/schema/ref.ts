@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { AppError } from '../error.ts';
-import type { GitPath } from '../git/git-path.ts';
 import {
   findRawRef,
   listRefs,
@@ -16,6 +15,7 @@ import { CommitType } from './commit.ts';
 import { getReadable, type SchemaContext } from './context.ts';
 import { GitObjectType } from './git-object.ts';
 import { loadObject } from './load-object.ts';
+import { formatRefId, parseRefId } from './ref-id.ts';
 import { RepoType } from './repo.ts';
 
 interface RefView extends ListedRef {
@@ -31,15 +31,14 @@ export const RefType = builder.objectRef<RefView>('Ref');
 builder.node(RefType, {
   description: 'A name for an object: a branch, a tag, or any other ref.',
   id: {
-    // A ref's name has no colon.
-    resolve: ({ name, repo }) => `${formatName(name)}:${repo}`,
+    resolve: formatRefId,
     description: 'Identifies this ref in this repository; give it to `node`.',
   },
   loadOne: async (id, context) => {
-    const colon = id.indexOf(':');
-    const repo = id.slice(colon + 1);
-    const name = id.slice(0, Math.max(0, colon));
-    return await (name.includes('\\') ? loadRawRef : loadRef)(context, repo, name);
+    const { repo, name } = parseRefId(id);
+    return name.raw === undefined
+      ? await loadRef(context, repo, name.text)
+      : await loadRawRef(context, repo, name.raw);
   },
   isTypeOf: (value) =>
     typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'ref',
@@ -215,24 +214,13 @@ async function loadRef(
   return found === null ? null : { kind: 'ref', repo, ...found };
 }
 
-/** A name in an id: bytes that are not ASCII as `\xe9` where it is not UTF-8, for no ref's name has a backslash. */
-function formatName({ text, raw }: GitPath): string {
-  if (raw === undefined) return text;
-  return raw
-    .toString('latin1')
-    .replace(/[\u0080-\u00ff]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16)}`);
-}
-
 async function loadRawRef(
   context: SchemaContext,
   repo: string,
-  name: string,
+  name: Buffer,
 ): Promise<RefView | null> {
   const { repository } = getReadable(context, repo);
-  const bytes = name.replace(/\\x([0-9a-f]{2})/g, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
-  const found = await findRawRef(context.git, repository, Buffer.from(bytes, 'latin1'), context.signal); // prettier-ignore
+  const found = await findRawRef(context.git, repository, name, context.signal);
   return found === null ? null : { kind: 'ref', repo, ...found };
 }
 
