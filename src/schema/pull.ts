@@ -2,28 +2,10 @@ import { z } from 'zod';
 import { requireScope } from '../auth/caller.ts';
 import { parseBranchName } from '../git/branch-name.ts';
 import { parseAbbreviatedOid } from '../git/oid.ts';
-import type { PullStrategy } from '../git/pull.ts';
 import { IDEMPOTENCY_KEY, type Job, type JobRequest } from '../jobs/job.ts';
 import { builder } from './builder.ts';
 import { getReadable, type SchemaContext } from './context.ts';
-import { JobType, parseJobId } from './job.ts';
-
-const PullStrategyType = builder.enumType('PullStrategy', {
-  description: 'What a pull does when the branch and its upstream have diverged.',
-  values: {
-    FF_ONLY: { value: 'ff-only', description: 'Refuse.' },
-    MERGE: { value: 'merge', description: 'Merge the upstream; refuse when that conflicts.' },
-    REBASE: {
-      value: 'rebase',
-      description: "Put the branch's own commits on top; undo it when that conflicts.",
-    },
-    RESET: {
-      value: 'reset',
-      description:
-        'Take the upstream as it is. What that discards is saved first, under `refs/gitagent/saved/JOB`.',
-    },
-  } as const satisfies Record<string, { value: PullStrategy; description: string }>,
-});
+import { JobType, parseJobId, PullStrategyType } from './job.ts';
 
 const IfBusy = builder.enumType('IfBusy', {
   description: 'What to do when another job holds the repository.',

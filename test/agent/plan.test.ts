@@ -13,7 +13,7 @@ const PLAN = `mutation ($input: PlanPullInput!) { planPull(input: $input) { plan
   command { name line } error { code message } token
 } } }`;
 const PULL = `mutation ($input: PullInput!) { pull(input: $input) { job {
-  key state command after { oid } error { code message detail }
+  key state command strategy after { oid } error { code message detail }
 } } }`;
 
 interface Failure {
@@ -33,6 +33,7 @@ interface PulledJob {
   readonly key: string;
   readonly state: string;
   readonly command: string | null;
+  readonly strategy: string | null;
   readonly after: { readonly oid: string } | null;
   readonly error: Failure | null;
 }
@@ -99,7 +100,8 @@ test('a plan tells what the pull with its token then does, whatever the remote h
   });
   await scene.commit({ files: { a: 'later\n' } });
   const job = await pull(scene, { planToken: token });
-  assert.deepEqual([job.state, job.command, job.after], ['SUCCEEDED', 'build', { oid: target }]);
+  assert.deepEqual([job.state, job.command, job.strategy], ['SUCCEEDED', 'build', 'FF_ONLY']);
+  assert.deepEqual(job.after, { oid: target });
   // It has moved itself.
   const again = await pull(scene, { planToken: token });
   assert.deepEqual([again.state, again.error?.code], ['FAILED', 'CONFLICT']);
