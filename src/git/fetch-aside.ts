@@ -1,6 +1,5 @@
 import type { Fetched } from './fetched.ts';
 import type { LookDeps } from './pull-order.ts';
-import { findRefs } from './ref.ts';
 
 /** What git is told to fetch, and where it lands. */
 export interface AsideFetch {
@@ -23,16 +22,15 @@ export async function prepareAsideFetch(
 ): Promise<AsideFetch> {
   const { refspecs, prunes } = await readRemote(deps, remote);
   const aside = refspecs.map((refspec) => moveDestination(refspec, base));
-  const find = async (ref: string) =>
-    (await findRefs(deps.git, deps.repository, [ref], deps.signal)).get(ref);
   return {
     // Without any git fetches the remote's HEAD, too.
     refspecs: aside.length === 0 ? ['HEAD'] : aside,
     fetched: {
-      async find(trackingRef) {
-        const fresh = await find(below(base, trackingRef));
+      place: (trackingRef) => below(base, trackingRef),
+      async find(refs, trackingRef) {
+        const fresh = await refs.find(below(base, trackingRef));
         if (fresh !== undefined) return { oid: fresh.oid, isLeftover: false };
-        const old = prunes ? undefined : await find(trackingRef);
+        const old = prunes ? undefined : await refs.find(trackingRef);
         return old && { oid: old.oid, isLeftover: true };
       },
     },

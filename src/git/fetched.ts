@@ -1,17 +1,24 @@
 import { readFetchedBranches } from './fetch-head.ts';
 import type { Oid } from './oid.ts';
-import type { LookDeps } from './pull-order.ts';
-import { findRefs } from './ref.ts';
+import type { RefLookup } from './ref.ts';
+import type { Repository } from './repository.ts';
 
 /** What a fetch has brought. */
 export interface Fetched {
+  /** The ref in which it has put what an ordinary fetch puts into `trackingRef`. */
+  place(trackingRef: string): string;
   /**
    * The commit of a branch of the remote.
-   * @param trackingRef where a fetch puts it, in full, as in `refs/remotes/origin/main`
+   * @param refs as they are after the fetch
+   * @param trackingRef where an ordinary fetch puts it, in full, as in `refs/remotes/origin/main`
    * @param remoteBranch what it is called there
    * @throws GitCommandError
    */
-  find(trackingRef: string, remoteBranch: string): Promise<FetchedBranch | undefined>;
+  find(
+    refs: RefLookup,
+    trackingRef: string,
+    remoteBranch: string,
+  ): Promise<FetchedBranch | undefined>;
 }
 
 export interface FetchedBranch {
@@ -21,10 +28,11 @@ export interface FetchedBranch {
 }
 
 /** What the last ordinary fetch has brought, which is in the remote-tracking refs and in FETCH_HEAD. */
-export function readFetched({ git, repository, signal }: LookDeps): Fetched {
+export function readFetched(repository: Repository): Fetched {
   return {
-    async find(trackingRef, remoteBranch) {
-      const ref = (await findRefs(git, repository, [trackingRef], signal)).get(trackingRef);
+    place: (trackingRef) => trackingRef,
+    async find(refs, trackingRef, remoteBranch) {
+      const ref = await refs.find(trackingRef);
       if (ref === undefined) return undefined;
       const isLeftover = !(await readFetchedBranches(repository)).has(remoteBranch);
       return { oid: ref.oid, isLeftover };

@@ -5,7 +5,7 @@ import type { Fetched } from './fetched.ts';
 import { listSome } from './in-the-way.ts';
 import type { Oid } from './oid.ts';
 import type { LookDeps, PullOrder } from './pull-order.ts';
-import { findRefs, listRemotes, type Ref } from './ref.ts';
+import { createRefLookup, listRemotes, type RefLookup } from './ref.ts';
 import { getCommitByHash } from './revision.ts';
 
 /** The branch, as it is here and on the remote. */
@@ -45,15 +45,16 @@ export async function findSource(
   present: string | null,
 ): Promise<Source> {
   const standard = await findDefaultRemote(deps);
+  const { preferredBranch } = order;
+  const heads = [order.branch ?? preferredBranch ?? null, present].filter((name) => name !== null);
+  const refs = lookUp(deps, [...heads.map(headRef), `refs/remotes/${standard ?? 'origin'}/HEAD`]);
   let { branch } = order;
   if (wantsDefault(order)) {
-    const { preferredBranch } = order;
     const isHere =
-      preferredBranch !== undefined &&
-      (await findRef(deps, `refs/heads/${preferredBranch}`)) !== undefined;
-    branch = isHere ? preferredBranch : await findDefaultBranch(deps, standard, present);
+      preferredBranch !== undefined && (await refs.find(headRef(preferredBranch))) !== undefined;
+    branch = isHere ? preferredBranch : await findDefaultBranch(refs, standard, present);
   }
-  const own = branch === null ? null : (await findRef(deps, `refs/heads/${branch}`))?.remote;
+  const own = branch === null ? null : (await refs.find(headRef(branch)))?.remote;
   // A branch may follow another one of the same repository, whose "remote" is `.`.
   const remote = own === '.' || own === null || own === undefined ? standard : own;
   if (remote !== null) return { remote, branch };
@@ -75,12 +76,11 @@ async function findDefaultRemote(deps: LookDeps): Promise<string | null> {
 }
 
 async function findDefaultBranch(
-  deps: LookDeps,
+  refs: RefLookup,
   remote: string | null,
   present: string | null,
 ): Promise<BranchName | null> {
-  const target =
-    remote === null ? null : (await findRef(deps, `refs/remotes/${remote}/HEAD`))?.target;
+  const target = remote === null ? null : (await refs.find(`refs/remotes/${remote}/HEAD`))?.target;
   const name = target?.slice(`refs/remotes/${remote}/`.length) ?? present;
   return name === null ? null : parseBranchName(name);
 }
@@ -99,8 +99,11 @@ export async function findDestination(
   source: Source,
   fetched: Fetched,
 ): Promise<Destination> {
-  const name = await chooseBranch(order, source, fetched);
-  const branch = name === null ? null : await findBranch(deps, source.remote, name, fetched);
+  const names = [source.branch, order.preferredBranch].filter((name) => name != null);
+  const places = names.map((name) => fetched.place(`refs/remotes/${source.remote}/${name}`));
+  const refs = lookUp(deps, [...names.map(headRef), ...places]);
+  const name = await chooseBranch(refs, order, source, fetched);
+  const branch = name === null ? null : await findBranch(refs, source.remote, name, fetched);
   if (order.hash !== null) {
     const target = await getCommitByHash(deps.git, deps.repository, order.hash, deps.signal);
     return { branch: null, target };
@@ -111,6 +114,7 @@ export async function findDestination(
 
 /** null when a hash alone is wanted. */
 async function chooseBranch(
+  refs: RefLookup,
   order: PullOrder,
   { remote, branch }: Source,
   fetched: Fetched,
@@ -119,7 +123,7 @@ async function chooseBranch(
   const { preferredBranch } = order;
   if (preferredBranch !== undefined) {
     const trackingRef = `refs/remotes/${remote}/${preferredBranch}`;
-    const found = await fetched.find(trackingRef, preferredBranch);
+    const found = await fetched.find(refs, trackingRef, preferredBranch);
     if (found?.isLeftover === false) return preferredBranch;
   }
   if (branch !== null) return branch;
@@ -129,25 +133,29 @@ async function chooseBranch(
   );
 }
 
-async function findRef(deps: LookDeps, name: string): Promise<Ref | undefined> {
-  return (await findRefs(deps.git, deps.repository, [name], deps.signal)).get(name);
+function headRef(branch: string): string {
+  return `refs/heads/${branch}`;
+}
+
+function lookUp({ git, repository, signal }: LookDeps, likely: readonly string[]): RefLookup {
+  return createRefLookup(git, repository, likely, signal);
 }
 
 async function findBranch(
-  deps: LookDeps,
+  refs: RefLookup,
   remote: string,
   name: BranchName,
   fetched: Fetched,
 ): Promise<Branch> {
-  const local = await findRef(deps, `refs/heads/${name}`);
+  const local = await refs.find(headRef(name));
   const upstreamRef = local?.upstream ?? `refs/remotes/${remote}/${name}`;
   const remoteName = (local?.remoteRef ?? name).replace(/^refs\/heads\//, '');
   // The upstream of one that follows another branch of this repository is not fetched.
-  const own = local?.remote === '.' ? await findRef(deps, upstreamRef) : undefined;
+  const own = local?.remote === '.' ? await refs.find(upstreamRef) : undefined;
   const upstream =
     local?.remote === '.'
       ? own && { oid: own.oid, isLeftover: false }
-      : await fetched.find(upstreamRef, remoteName);
+      : await fetched.find(refs, upstreamRef, remoteName);
   if (upstream === undefined) {
     throw new AppError(
       'NOT_FOUND',
@@ -177,7 +185,7 @@ async function findBranch(
  * @throws AppError CONFLICT when one has; GitCommandError
  */
 export async function refuseIfElsewhere(deps: LookDeps, name: BranchName): Promise<void> {
-  const written = (await findRef(deps, `refs/heads/${name}`))?.workTree ?? null;
+  const written = (await lookUp(deps, []).find(headRef(name)))?.workTree ?? null;
   if (written === null) return;
   // Also the path of one that was deleted without telling git, and of a bare repository.
   const workTree = await realpath(written).catch(() => null);

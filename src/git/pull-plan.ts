@@ -11,7 +11,7 @@ import type { Discarded } from './pull-discarded.ts';
 import { chooseMove, type Move, type MoveKind } from './pull-move.ts';
 import type { PullDeps, PullOrder } from './pull-order.ts';
 import { findOid, readIndexState, type PlannedMove } from './pull-planned.ts';
-import { checkReady, findPresentCommit } from './pull-ready.ts';
+import { checkReady, findPresentCommit, readReadyStatus } from './pull-ready.ts';
 import { judgeMove, type Verdict } from './pull-verdict.ts';
 import { countDivergence, findMergeBase } from './revision.ts';
 import type { Status } from './status.ts';
@@ -71,7 +71,7 @@ export async function planPull(deps: PullDeps, order: PullOrder, id: string): Pr
   const refs = planRefs(id, Date.now());
   let keep: Oid | null = null;
   try {
-    const found = await findGoal(deps, order, refs.fetched);
+    const found = await findGoal(deps, order, head, refs.fetched);
     if ('refusal' in found) return { head, refusal: found.refusal, goal: null, move: null };
     const { before, goal } = found;
     keep = goal.target;
@@ -94,21 +94,23 @@ type Refused = { readonly refusal: AppError | GitCommandError };
 async function findGoal(
   deps: PullDeps,
   order: PullOrder,
+  present: Head,
   aside: string,
 ): Promise<Refused | { before: Status; goal: PlanGoal }> {
   try {
-    const present = await checkReady(deps);
+    await checkReady(deps);
     const commit = findPresentCommit(order, present);
     if (commit !== null) {
-      const goal = await describeGoal(deps, present, { branch: null, target: commit }, null);
-      return { before: present, goal };
+      const before = await readReadyStatus(deps);
+      const goal = await describeGoal(deps, before, { branch: null, target: commit }, null);
+      return { before, goal };
     }
     const source = await findSource(deps, order, present.branch);
     const { remote } = source;
     const { refspecs, fetched } = await prepareAsideFetch(deps, remote, aside);
     const failure = await fetchAside(deps, remote, refspecs);
     if (failure !== null) return { refusal: failure };
-    const before = await checkReady(deps);
+    const before = await readReadyStatus(deps);
     const destination = await findDestination(deps, order, source, fetched);
     return { before, goal: await describeGoal(deps, before, destination, remote) };
   } catch (error) {

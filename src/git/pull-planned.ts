@@ -6,7 +6,7 @@ import { fetchPatiently } from './fetch-retry.ts';
 import type { Oid } from './oid.ts';
 import type { Destination } from './pull-branch.ts';
 import type { LookDeps, PullDeps } from './pull-order.ts';
-import { checkReady } from './pull-ready.ts';
+import { readReadyStatus } from './pull-ready.ts';
 import { findRefs } from './ref.ts';
 import type { Status } from './status.ts';
 
@@ -63,11 +63,10 @@ export async function readIndexState(
 export async function resumePlan(
   deps: PullDeps,
   planned: PlannedMove,
-  present: Status,
 ): Promise<{ before: Status; destination: Destination }> {
   const { target, branch } = planned;
-  await refuseIfMoved(deps, planned, present);
-  let before = present;
+  let before = await readReadyStatus(deps);
+  await refuseIfMoved(deps, planned, before);
   if (!(await hasCommit(deps, target))) {
     before = await fetchAgain(deps, planned);
     await refuseIfMoved(deps, planned, before);
@@ -86,7 +85,7 @@ async function fetchAgain(deps: PullDeps, { remote, target }: PlannedMove): Prom
     };
     await fetchPatiently(fetch, deps.patience, deps.signal, deps.say);
   }
-  if (await hasCommit(deps, target)) return await checkReady(deps);
+  if (await hasCommit(deps, target)) return await readReadyStatus(deps);
   throw new AppError(
     'CONFLICT',
     `the planned commit ${target} is gone, here and there: plan again`,

@@ -1,15 +1,16 @@
 import { AppError } from '../error.ts';
+import type { Head } from './head.ts';
+import { isOid, type Oid } from './oid.ts';
 import { readOperation } from './operation.ts';
 import { findOtherWorkTree } from './other-work-tree.ts';
 import type { LookDeps, PullOrder } from './pull-order.ts';
-import { isOid, type Oid } from './oid.ts';
 import { readStatus, type Status } from './status.ts';
 
 /**
- * Reads a working copy's status, if it can be pulled into at all.
+ * Refuses a working copy that cannot be pulled into at all.
  * @throws AppError BAD_USER_INPUT (bare), CONFLICT (an unfinished merge, a working tree elsewhere); GitCommandError
  */
-export async function checkReady(deps: LookDeps): Promise<Status> {
+export async function checkReady(deps: LookDeps): Promise<void> {
   if (deps.repository.workTree === null) {
     throw new AppError('BAD_USER_INPUT', 'a bare repository has no working tree to pull into');
   }
@@ -29,6 +30,14 @@ export async function checkReady(deps: LookDeps): Promise<Status> {
       { workTree: elsewhere },
     );
   }
+}
+
+/**
+ * Reads a working copy's status, which may take git as long as the working tree is large.
+ * @throws as `checkReady`
+ */
+export async function readReadyStatus(deps: LookDeps): Promise<Status> {
+  await checkReady(deps);
   return await readStatus(deps.git, deps.repository, deps.signal);
 }
 
@@ -36,8 +45,8 @@ export async function checkReady(deps: LookDeps): Promise<Status> {
  * The commit that is asked for by its whole hash alone, when HEAD is detached there already: no remote can make
  * that another one, so none is asked. null when the remote must be.
  */
-export function findPresentCommit(order: PullOrder, { branch, head }: Status): Oid | null {
+export function findPresentCommit(order: PullOrder, head: Head): Oid | null {
   if (order.hash === null || order.branch !== null || order.strategy === 'reset') return null;
   if (!isOid(order.hash)) return null;
-  return branch === null && head === order.hash ? head : null;
+  return head.branch === null && head.oid === order.hash ? head.oid : null;
 }

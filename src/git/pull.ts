@@ -1,5 +1,6 @@
 import { fetchPatiently } from './fetch-retry.ts';
 import { readFetched } from './fetched.ts';
+import { readHead, type Head } from './head.ts';
 import type { Oid } from './oid.ts';
 import { findDestination, findSource, type Destination } from './pull-branch.ts';
 import { saveDiscarded } from './pull-discarded.ts';
@@ -7,7 +8,7 @@ import { reconcile } from './pull-diverged.ts';
 import { chooseMove, type Move } from './pull-move.ts';
 import type { PullDeps, PullOrder, PullResult } from './pull-order.ts';
 import { followPlan, resumePlan } from './pull-planned.ts';
-import { checkReady, findPresentCommit } from './pull-ready.ts';
+import { checkReady, findPresentCommit, readReadyStatus } from './pull-ready.ts';
 import { judgeMove } from './pull-verdict.ts';
 import type { Status } from './status.ts';
 
@@ -22,12 +23,13 @@ export type { PullDeps, PullOrder, PullResult, PullStrategy } from './pull-order
  * does not hold any more); GitCommandError from git itself
  */
 export async function pull(deps: PullDeps, order: PullOrder): Promise<PullResult> {
-  const present = await checkReady(deps);
-  deps.onReady(present.head);
+  await checkReady(deps);
+  const present = await readHead(deps.git, deps.repository, deps.signal);
+  deps.onReady(present.oid);
   const { before, destination } =
     order.planned === undefined
       ? await fetchDestination(deps, order, present)
-      : await resumePlan(deps, order.planned, present);
+      : await resumePlan(deps, order.planned);
   const move = await chooseMove(deps, order, before, destination);
   const { refusal, discarded } = await judgeMove(deps, before, move);
   if (refusal !== null) throw refusal;
@@ -40,10 +42,13 @@ export async function pull(deps: PullDeps, order: PullOrder): Promise<PullResult
 async function fetchDestination(
   deps: PullDeps,
   order: PullOrder,
-  present: Status,
+  present: Head,
 ): Promise<{ before: Status; destination: Destination }> {
   const commit = findPresentCommit(order, present);
-  if (commit !== null) return { before: present, destination: { branch: null, target: commit } };
+  if (commit !== null) {
+    const before = await readReadyStatus(deps);
+    return { before, destination: { branch: null, target: commit } };
+  }
   const source = await findSource(deps, order, present.branch);
   const { remote } = source;
   deps.say(`fetch ${remote}`);
@@ -51,9 +56,12 @@ async function fetchDestination(
     await deps.workingCopy.fetch(remote);
   };
   await fetchPatiently(fetch, deps.patience, deps.signal, deps.say);
-  // That may have taken minutes, in which somebody worked on.
-  const before = await checkReady(deps);
-  return { before, destination: await findDestination(deps, order, source, readFetched(deps)) };
+  // Only now: that may have taken minutes, in which somebody worked on.
+  const before = await readReadyStatus(deps);
+  return {
+    before,
+    destination: await findDestination(deps, order, source, readFetched(deps.repository)),
+  };
 }
 
 /** Makes a move in whose way nothing stands, and gives where HEAD is after it. */

@@ -58,6 +58,32 @@ export async function findRefs(
   return refs;
 }
 
+/** Refs by their full names, each as it was when it was first read. */
+export interface RefLookup {
+  /** @throws GitCommandError */
+  find(name: string): Promise<Ref | undefined>;
+}
+
+/** @param likely names that are read together with the first that is asked for, in the same git child */
+export function createRefLookup(
+  git: Git,
+  repository: Repository,
+  likely: readonly string[],
+  signal: AbortSignal,
+): RefLookup {
+  const known = new Map<string, Ref | undefined>();
+  return {
+    async find(name) {
+      if (!known.has(name)) {
+        const names = [...new Set([name, ...likely])].filter((each) => !known.has(each));
+        const found = await findRefs(git, repository, names, signal);
+        for (const each of names) known.set(each, found.get(each));
+      }
+      return known.get(name);
+    },
+  };
+}
+
 /**
  * Whether a branch, tag or remote-tracking branch, or what we saved, has a commit in its history, so
  * that git will not forget it.

@@ -96,6 +96,7 @@ export async function countDivergence(
   theirs: Oid,
   signal: AbortSignal,
 ): Promise<Divergence> {
+  if (ours === theirs) return { ahead: 0, behind: 0 };
   const { stdout } = await git.run(
     repository,
     ['rev-list', '--left-right', '--count', ours === null ? theirs : `${ours}...${theirs}`, '--'],
