@@ -14,6 +14,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { USER_CONFIG } from './git-door.ts';
 import { createFixture, GIT_ENVIRONMENT } from './git-fixture.ts';
 import { until, within } from './deadline.ts';
 
@@ -221,10 +222,7 @@ export function readProc(path: string): string {
 
 async function writeHome(home: string): Promise<void> {
   await mkdir(home, { recursive: true });
-  await writeFile(
-    join(home, '.gitconfig'),
-    '[user]\n\tname = Grace\n\temail = grace@example.com\n',
-  );
+  await writeFile(join(home, '.gitconfig'), USER_CONFIG);
 }
 
 /** What the agent is started with: a git child that saw any of it would fail, or act elsewhere. */

@@ -6,6 +6,10 @@ import { GIT_ENVIRONMENT, type Fixture } from './git-fixture.ts';
 /** A signal that is never aborted. */
 export const untilDone: AbortSignal = new AbortController().signal;
 
+/** A user's ~/.gitconfig: an identity, and no housekeeping after each fetch of a repository this small. */
+export const USER_CONFIG =
+  '[user]\n\tname = Grace\n\temail = grace@example.com\n[maintenance]\n\tauto = false\n';
+
 export interface Door {
   readonly git: Git;
   /** What `createGit` was given; HOME is a folder in the fixture. */
@@ -24,8 +28,7 @@ export async function openDoor(
 ): Promise<Door> {
   const home = fixture.path('home');
   await mkdir(home, { recursive: true });
-  const identity = '[user]\n\tname = Grace\n\temail = grace@example.com\n';
-  await writeFile(`${home}/.gitconfig`, identity + (options.config ?? ''));
+  await writeFile(`${home}/.gitconfig`, USER_CONFIG + (options.config ?? ''));
   const host = { PATH: GIT_ENVIRONMENT['PATH'] ?? '', HOME: home, ...options.host };
   return { git: createGit({ host, maxChildren: options.maxChildren ?? 4 }), host };
 }
