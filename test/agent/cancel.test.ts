@@ -24,8 +24,8 @@ async function run(scene: Scene, command: string): Promise<string> {
 
 test('cancelling ends the whole process group, and the job is CANCELLED only once it is gone', async () => {
   await using scene = await createScene({
-    config: { timeouts: { kill: 0.3 } },
-    // TERM is ignored by all three, so only KILL after 0.3 s helps.
+    config: { timeouts: { kill: 2 } },
+    // TERM is ignored by all three, so only KILL after 2 s helps.
     commands: { stubborn: "trap '' TERM; sleep 1001 & sleep 1002 & sleep 1003" },
   });
   await using socket = openSocket(scene.url);

@@ -38,8 +38,9 @@ test('a command that fails fails the job, with its exit code or signal', async (
 test('a command that takes too long fails the job, also when it then exits with 0', async () => {
   const commands = {
     quick: 'true',
-    slow: shell('sleep 60', { timeoutSeconds: 0.1 }),
-    polite: shell(`trap "exit 0" TERM; ${gate('never')}`, { timeoutSeconds: 0.1 }),
+    slow: shell('sleep 60', { timeoutSeconds: 1 }),
+    // Long enough for it to set its trap.
+    polite: shell(`trap "exit 0" TERM; ${gate('never')}`, { timeoutSeconds: 1 }),
   };
   await using agent = await startAgent({ repos: { repo: { commands } } });
   for (const [command, exitCode] of [
@@ -50,7 +51,7 @@ test('a command that takes too long fails the job, also when it then exits with 
     assert.deepEqual([state, job.exitCode], ['FAILED', exitCode]);
     assert.equal(
       error?.message,
-      `command "${command}" was ended after 0.1 seconds: raise the command's "timeout", or timeouts.command`,
+      `command "${command}" was ended after 1 seconds: raise the command's "timeout", or timeouts.command`,
     );
     assert.equal(error.code, 'COMMAND_FAILED');
   }
