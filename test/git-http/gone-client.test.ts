@@ -247,14 +247,14 @@ test('a client that sends nothing more is cut off, in the commands and in the pa
 });
 
 test('a slow client is no stalled one', async () => {
-  await using scene = await createLeavingScene({ stallMs: 400 });
+  await using scene = await createLeavingScene({ stallMs: 1500 });
   using connection = await openConnection(scene.url);
   connection.write(scene.push.head);
   const { body } = scene.push;
   const step = Math.ceil(body.length / 12);
   for (let at = 0; at < body.length; at += step) {
     connection.write(body.subarray(at, at + step));
-    await delay(100);
+    await delay(200);
   }
   const response = await connection.read();
   assert.match(response.text, /ok refs\/heads\/new/);
