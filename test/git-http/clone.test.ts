@@ -17,10 +17,12 @@ interface Way {
 
 const versions = [0, 1, 2] as const;
 
-/** Every version over every mount, with every client. */
-const ways: readonly Way[] = mounts.flatMap((mount) =>
-  clients.flatMap((program) => versions.map((version) => ({ mount, program, version }))),
-);
+/** Every version and every mount, with every client. Version 1 is 0 with a line before it, which no mount sees. */
+const ways: readonly Way[] = mounts
+  .flatMap((mount) =>
+    clients.flatMap((program) => versions.map((version) => ({ mount, program, version }))),
+  )
+  .filter(({ mount, version }) => version !== 1 || mount === plain);
 
 interface User {
   /** Runs git in the scene's folder; it must succeed. */

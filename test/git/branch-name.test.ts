@@ -52,8 +52,8 @@ test('a refusal names the rule and shows no more than the beginning', () => {
   );
 });
 
-test('git agrees on thousands of names', async () => {
-  const generated = [...generateNames(2000)];
+test('git agrees on a thousand names', async () => {
+  const generated = [...generateNames(1000)];
   const known = [...ACCEPTED, ...REFUSED].filter(
     (name) => name.isWellFormed() && Buffer.byteLength(name) < 250 && !/[\0\n]/.test(name),
   );
@@ -64,7 +64,7 @@ test('git agrees on thousands of names', async () => {
   const wrong = names.filter((name, index) => isAccepted(name) !== answers.flat()[index]);
   assert.deepEqual(wrong, []);
   const accepted = answers.flat().filter(Boolean).length;
-  assert.ok(accepted > 300 && accepted < names.length - 300, `${accepted} of ${names.length}`);
+  assert.ok(accepted > 150 && accepted < names.length - 150, `${accepted} of ${names.length}`);
 });
 
 /** The same names every time. */
