@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { AppError } from '../error.ts';
 import type { FetchPatience } from '../git/fetch-retry.ts';
 import type { Git } from '../git/git.ts';
+import { refuseBusy } from './busy.ts';
 import { createChildRecorder } from './child-recorder.ts';
-import { describeDiskError } from './disk-error.ts';
 import { createWake, follow, type Following, type Wake } from './follow.ts';
 import { findRepeated } from './idempotency.ts';
 import { describeFailure, finished, INTERNAL, printFailure, stopped } from './job-end.ts';
+import { createJobRecord } from './job-record.ts';
 import { isFinished, type Job, type JobRequest } from './job.ts';
 import type { JobFilter, Journal } from './journal.ts';
 import { followLog } from './output-follow.ts';
@@ -102,17 +103,8 @@ export function createJobs(deps: JobsDeps): Jobs {
     locksByGitDir.set(repository.gitDir, lock);
     locks.set(name, lock);
   }
-  /** Jobs whose last change is not in the journal: what is known here is right. */
-  const unrecorded = new Map<string, Job>();
+  const record = createJobRecord(journal, deps.onBug);
   let isDraining = false;
-
-  function insert(job: Omit<Job, 'sequence'>): Job {
-    try {
-      return journal.insert(job);
-    } catch (error) {
-      throw describeDiskError(error, 'the state folder') ?? error;
-    }
-  }
 
   function lockOf(repo: string): RepositoryLock {
     const lock = locks.get(repositories.get(repo).name);
@@ -126,22 +118,9 @@ export function createJobs(deps: JobsDeps): Jobs {
     if (facts.state !== undefined) changed.wake();
   }
 
-  /** A full disk must not keep the lock for ever, so a failure is told, and made up for with the next job. */
-  function record(job: Job): void {
-    unrecorded.set(job.id, job);
-    for (const each of unrecorded.values()) {
-      try {
-        journal.update(each);
-        unrecorded.delete(each.id);
-      } catch (error) {
-        deps.onBug(error, each);
-      }
-    }
-  }
-
   /** Records how a job ended, and gives what tells everybody. */
   function end(entry: LiveJob, job: Job): () => void {
-    record(job);
+    record.update(job);
     return () => {
       update(entry, job);
       live.delete(job.id);
@@ -157,7 +136,7 @@ export function createJobs(deps: JobsDeps): Jobs {
     doWork: JobWork,
   ): Promise<() => void> {
     update(entry, { state: 'RUNNING', startedAt: Date.now() });
-    record(entry.job);
+    record.update(entry.job);
     const { signal } = entry.controller;
     const onBug = (error: unknown): void => {
       deps.onBug(error, entry.job);
@@ -212,11 +191,6 @@ export function createJobs(deps: JobsDeps): Jobs {
     return finished(entry.job, 'FAILED', described ?? INTERNAL);
   }
 
-  /** What memory knows better than the journal. */
-  function known(id: string): Job | undefined {
-    return live.get(id)?.job ?? unrecorded.get(id);
-  }
-
   function getJob(id: string): Job {
     const job = jobs.find(id);
     if (job === null) throw new AppError('NOT_FOUND', `there is no job ${JSON.stringify(id)}`);
@@ -243,8 +217,10 @@ export function createJobs(deps: JobsDeps): Jobs {
       if (request.command !== null) getCommand(served, request.command);
       if (isDraining) throw new AppError('BUSY', 'the agent is stopping and takes no new work');
       const holder = jobs.current(served.name);
-      if (holder !== null) refuseBusy(holder, lock, ifBusy, deps.queueLimit);
-      const job = insert({
+      if (holder !== null) {
+        refuseBusy(holder, lock.jobIds.length - 1, ifBusy, deps.queueLimit);
+      }
+      const job = record.insert({
         ...request,
         id: randomUUID(),
         state: 'QUEUED',
@@ -274,10 +250,10 @@ export function createJobs(deps: JobsDeps): Jobs {
 
     findRepeated(request) {
       const job = findRepeated(journal, request);
-      return job && (known(job.id) ?? job);
+      return job && jobs.find(job.id);
     },
-    find: (id) => known(id) ?? journal.find(id),
-    list: (filter) => journal.list(filter).map((job) => known(job.id) ?? job),
+    find: (id) => live.get(id)?.job ?? record.find(id),
+    list: (filter) => record.list(filter).map((job) => live.get(job.id)?.job ?? job),
 
     current(repo) {
       const [id] = lockOf(repo).jobIds;
@@ -294,17 +270,11 @@ export function createJobs(deps: JobsDeps): Jobs {
 
     async wait(id, signal) {
       const following = jobs.follow(id);
-      const leave = (): void => void following.return?.();
-      signal.addEventListener('abort', leave);
-      try {
-        signal.throwIfAborted();
+      return await untilAborted(following, signal, async () => {
         let last = getJob(id);
         for await (const job of following) last = job;
-        signal.throwIfAborted();
         return last;
-      } finally {
-        signal.removeEventListener('abort', leave);
-      }
+      });
     },
 
     follow(id) {
@@ -349,17 +319,9 @@ export function createJobs(deps: JobsDeps): Jobs {
         const job = jobs.current(repo);
         return job === null ? { wait: busyChanged } : { value: job };
       });
-      const leave = (): void => void following.return?.();
-      signal.addEventListener('abort', leave);
-      try {
-        signal.throwIfAborted();
-        const result = await following.next();
-        signal.throwIfAborted();
-        if (result.done === true) throw new Error('this ends only when it is left');
-        return result.value;
-      } finally {
-        signal.removeEventListener('abort', leave);
-      }
+      const result = await untilAborted(following, signal, async () => await following.next());
+      if (result.done === true) throw new Error('this ends only when it is left');
+      return result.value;
     },
 
     async drain(seconds) {
@@ -383,27 +345,20 @@ export function createJobs(deps: JobsDeps): Jobs {
   return jobs;
 }
 
-function refuseBusy(
-  holder: Job,
-  lock: RepositoryLock,
-  ifBusy: 'REJECT' | 'WAIT',
-  queueLimit: number,
-): void {
-  const since = new Date(holder.startedAt ?? holder.queuedAt).toISOString();
-  const detail = { holder: holder.id, kind: holder.kind, caller: holder.caller, since };
-  if (ifBusy === 'REJECT') {
-    throw new AppError(
-      'BUSY',
-      `repo is busying: job ${holder.id} (${holder.kind.toLowerCase()}, by ${holder.caller}) holds it since ${since}; ` +
-        'try again when it has ended, or wait for it',
-      detail,
-    );
-  }
-  if (lock.jobIds.length > queueLimit) {
-    throw new AppError(
-      'LIMIT_EXCEEDED',
-      `${queueLimit} jobs wait for this repository already (limits.queue); try again later`,
-      detail,
-    );
+/** Uses what it follows, and stops following when the signal is aborted. @throws what aborts the signal */
+async function untilAborted<T>(
+  following: AsyncIterableIterator<unknown>,
+  signal: AbortSignal,
+  use: () => Promise<T>,
+): Promise<T> {
+  const leave = (): void => void following.return?.();
+  signal.addEventListener('abort', leave);
+  try {
+    signal.throwIfAborted();
+    const result = await use();
+    signal.throwIfAborted();
+    return result;
+  } finally {
+    signal.removeEventListener('abort', leave);
   }
 }

@@ -1,4 +1,4 @@
-import { lstat, readdir } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path/posix';
 import type { Repository } from '../git/repository.ts';
 import type { StatusSurvey } from '../git/status.ts';
@@ -6,6 +6,16 @@ import { findObstacle } from './file-system.ts';
 import { CannotWatch, type BytePath, type Inotify } from './inotify.ts';
 import { locateGitFolders } from './nested-git-folder.ts';
 import { createSurroundings, type Surroundings } from './surroundings.ts';
+import {
+  bytePath,
+  createFolder,
+  kindInside,
+  pathBytes,
+  readFolder,
+  type Entry,
+  type Folder,
+  type FolderKind,
+} from './watched-folder.ts';
 
 /** All folders in which a change may alter a repository's status or HEAD, watched. */
 export interface WatchedTree {
@@ -41,35 +51,6 @@ export interface WatchedTreeDeps {
   readonly onChange: () => void;
 }
 
-/**
- * What a folder is to git. `tree` is part of a working tree; `git` a git directory, of which only some
- * folders matter; `refs` lies in its refs; `leaf` matters, but not what folders are in it, or is a link.
- */
-type Kind = 'tree' | 'git' | 'refs' | 'leaf';
-
-interface Folder {
-  readonly path: BytePath;
-  readonly kind: Kind;
-  readonly parent: Folder | null;
-  /** Its key among the parent's children. */
-  readonly key: string;
-  readonly children: Map<string, Folder>;
-  /** Folders in it that git does not look into. */
-  readonly leftOut: Set<BytePath>;
-  /** A repository of somebody else's: only whether it is one matters. */
-  isForeign: boolean;
-  isClosed: boolean;
-  unwatch: (() => void) | null;
-}
-
-/** The folders of a git directory that matter; of the others, such as objects, nothing does. */
-const GIT_FOLDERS: Readonly<Record<string, Kind>> = {
-  refs: 'refs',
-  reftable: 'leaf',
-  info: 'leaf',
-  'rebase-apply': 'leaf',
-  sequencer: 'leaf',
-};
 /** What no status depends on, and git writes often. */
 const IRRELEVANT = /\.lock$|^(?:COMMIT_EDITMSG|ORIG_HEAD|FETCH_HEAD|MERGE_MSG|gc\.log|gc\.pid)$/;
 const SETTINGS = new Set(['HEAD', 'config', 'config.worktree']);
@@ -141,20 +122,10 @@ export function createWatchedTree(deps: WatchedTreeDeps): WatchedTree {
     if (pendingCount > MAX_PENDING) isUnknown = true;
   }
 
-  function createFolder(path: BytePath, kind: Kind, parent: Folder | null, key: string): Folder {
-    const folder: Folder = {
-      path,
-      kind,
-      parent,
-      key,
-      children: new Map(),
-      leftOut: new Set(),
-      isForeign: kind === 'tree' && foreign.has(path),
-      isClosed: false,
-      unwatch: null,
-    };
-    parent?.children.set(key, folder);
+  function add(path: BytePath, kind: FolderKind, parent: Folder | null, key: string): Folder {
+    const folder = createFolder(path, kind, parent, key, kind === 'tree' && foreign.has(path));
     if (folder.isForeign) partial.add(folder);
+    unread.push(folder);
     return folder;
   }
 
@@ -214,19 +185,18 @@ export function createWatchedTree(deps: WatchedTreeDeps): WatchedTree {
     const path = `${folder.path}/${name}`;
     if (isLink && folder.kind !== 'tree') {
       // `git-new-workdir` and people with an info/exclude for all make them. What it leads to is watched.
-      const kind = folder.kind === 'git' ? GIT_FOLDERS[name] : folder.kind;
-      unread.push(createFolder(path, kind ?? 'leaf', folder, name));
+      add(path, kindInside(folder, name) ?? 'leaf', folder, name);
       return;
     }
     if (!isFolder || folder.kind === 'leaf') return;
-    const kind = folder.kind === 'git' ? GIT_FOLDERS[name] : folder.kind;
+    const kind = kindInside(folder, name);
     if (kind === undefined) return;
     if (kind === 'tree' && (folder.isForeign || ignored.has(path))) {
       folder.leftOut.add(path);
       partial.add(folder);
       return;
     }
-    unread.push(createFolder(path, kind, folder, name));
+    add(path, kind, folder, name);
   }
 
   /** A submodule, or a repository that merely lies here: status asks it for its own status. */
@@ -235,7 +205,7 @@ export function createWatchedTree(deps: WatchedTreeDeps): WatchedTree {
     if (folder.isClosed) return;
     for (const [index, path] of found.entries()) {
       // No file has such a name, except for the first.
-      unread.push(createFolder(path, 'git', folder, index === 0 ? '.git' : `.git/${index}`));
+      add(path, 'git', folder, index === 0 ? '.git' : `.git/${index}`);
     }
   }
 
@@ -259,9 +229,7 @@ export function createWatchedTree(deps: WatchedTreeDeps): WatchedTree {
     surroundings = createSurroundings(inotify, forgetEverything);
     const all = workTree === null ? gitFolders : [workTree, ...gitFolders];
     for (const path of all) {
-      const root = createFolder(path, path === workTree ? 'tree' : 'git', null, path);
-      roots.push(root);
-      unread.push(root);
+      roots.push(add(path, path === workTree ? 'tree' : 'git', null, path));
       // What is in the working tree is watched from there.
       if (dirname(path) !== workTree) await surroundings.add(path);
     }
@@ -375,34 +343,4 @@ export function createWatchedTree(deps: WatchedTreeDeps): WatchedTree {
       closeAll();
     },
   };
-}
-
-interface Entry {
-  readonly name: BytePath;
-  readonly isFolder: boolean;
-  readonly isLink: boolean;
-}
-
-async function readFolder(path: BytePath): Promise<Entry[]> {
-  try {
-    const entries = await readdir(pathBytes(path), { withFileTypes: true, encoding: 'buffer' });
-    return entries.map((entry) => ({
-      name: entry.name.toString('latin1'),
-      isFolder: entry.isDirectory(),
-      isLink: entry.isSymbolicLink(),
-    }));
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : null;
-    // It has gone, and the folder above has said so.
-    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
-    throw new CannotWatch(`${pathBytes(path).toString()} cannot be read: ${String(code)}`);
-  }
-}
-
-function bytePath(path: string): BytePath {
-  return Buffer.from(path).toString('latin1');
-}
-
-function pathBytes(path: BytePath): Buffer {
-  return Buffer.from(path, 'latin1');
 }
