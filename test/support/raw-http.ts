@@ -70,7 +70,8 @@ export async function openConnection(url: string): Promise<RawConnection> {
   const peek = async (enough: (received: Buffer) => boolean): Promise<Buffer> => {
     const wait = async (): Promise<void> => {
       while (!enough(received)) {
-        assert.ok(!hasEnded, `the connection ended too early: ${received.toString()}`);
+        // A message for `assert.ok` would be made each time, of all that was received.
+        if (hasEnded) assert.fail(`the connection ended too early: ${received.toString()}`);
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
