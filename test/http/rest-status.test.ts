@@ -91,8 +91,10 @@ test('the body is the original’s, byte for byte', async () => {
   assert.equal(headers['content-length'], String(Buffer.byteLength(expected)));
 });
 
+type Copy = Pick<Scene, 'copy' | 'fixture' | 'write'>;
+
 /** Each brings a working copy into a state; what is listed must be what git's diff says. */
-const STATES: Record<string, (scene: Scene) => Promise<unknown>> = {
+const STATES: Record<string, (scene: Copy) => Promise<unknown>> = {
   'clean': async () => {},
   'staged only': async (scene) => {
     await scene.write('a', 'staged\n');
@@ -143,7 +145,7 @@ const STATES: Record<string, (scene: Scene) => Promise<unknown>> = {
 }; // prettier-ignore
 
 async function conflict(
-  { copy }: Scene,
+  { copy }: Copy,
   ours: Record<string, string | null>,
   theirs: Record<string, string | null>,
 ): Promise<void> {
@@ -153,7 +155,7 @@ async function conflict(
   await runGit(copy, ['merge', '--quiet', 'theirs'], { exitCodes: [1] });
 }
 
-async function addSubmodule({ copy, fixture }: Scene): Promise<void> {
+async function addSubmodule({ copy, fixture }: Copy): Promise<void> {
   const other = await initRepository(fixture.path('other'));
   await writeCommit(other, { files: { s: '1' } });
   await writeCommit(other, { files: { s: '2' } });
@@ -161,17 +163,30 @@ async function addSubmodule({ copy, fixture }: Scene): Promise<void> {
   await git(copy, 'commit', '--quiet', '-m', 'with a submodule');
 }
 
-for (const [title, prepare] of Object.entries(STATES)) {
-  test(`the changed files of a working copy: ${title}`, async () => {
-    await using scene = await createScene();
-    await prepare(scene);
-    const { changed_files, dirty } = await readStatus(scene.url);
-    assert.deepEqual(changed_files, await changedFilesByGit(scene.copy));
-    const porcelain = await git(scene.copy, 'status', '--porcelain', '--untracked-files=no');
-    assert.equal(dirty, porcelain !== '');
-    if (title === 'staged only') assert.deepEqual([changed_files, dirty], [NONE, true]);
-  });
-}
+test('the changed files of a working copy', async (t) => {
+  await using fixture = await createFixture();
+  const repo: Record<string, { repo_path: string }> = {};
+  for (const [title, prepare] of Object.entries(STATES)) {
+    const copy = await initRepository(fixture.path(title));
+    await writeCommit(copy, { files: { a: 'one\n' }, message: 'first\n' });
+    await git(copy, 'reset', '--quiet', '--hard');
+    const write = async (name: string, content: string): Promise<void> => {
+      await writeFile(`${copy}/${name}`, content);
+    };
+    await prepare({ copy, fixture, write });
+    repo[title] = { repo_path: copy };
+  }
+  await using agent = await startAgent({ config: { repo } });
+  for (const [title, { repo_path: copy }] of Object.entries(repo)) {
+    await t.test(title, async () => {
+      const { changed_files, dirty } = await readStatus(agent.url, encodeURIComponent(title));
+      assert.deepEqual(changed_files, await changedFilesByGit(copy));
+      const porcelain = await git(copy, 'status', '--porcelain', '--untracked-files=no');
+      assert.equal(dirty, porcelain !== '');
+      if (title === 'staged only') assert.deepEqual([changed_files, dirty], [NONE, true]);
+    });
+  }
+});
 
 test('a submodule with an untracked file in it makes the tree dirty, and is listed as git status lists it', async () => {
   await using scene = await createScene();
