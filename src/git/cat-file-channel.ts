@@ -90,6 +90,7 @@ export function createCatFileChannel(deps: CatFileChannelDeps): CatFileChannel {
       });
       isStarting = false;
       sent = 0;
+      // TypeScript does not see that it was set meanwhile.
       const early = ended as CatFileEnd | null;
       if (early !== null) {
         onDeath({ ...early, isNotFetched: false });

@@ -14,7 +14,7 @@ import { findOid, readIndexState, type PlannedMove } from './pull-planned.ts';
 import { checkReady, findPresentCommit, readReadyStatus } from './pull-ready.ts';
 import { judgeMove, type Verdict } from './pull-verdict.ts';
 import { countDivergence, findMergeBase } from './revision.ts';
-import type { Status } from './status.ts';
+import { readStatus, type Status } from './status.ts';
 
 /** What a pull would do, as far as it got in finding out. */
 export interface PullPlan {
@@ -101,7 +101,7 @@ async function findGoal(
     await checkReady(deps);
     const commit = findPresentCommit(order, present);
     if (commit !== null) {
-      const before = await readReadyStatus(deps);
+      const before = await readStatus(deps.git, deps.repository, deps.signal);
       const goal = await describeGoal(deps, before, { branch: null, target: commit }, null);
       return { before, goal };
     }

@@ -8,7 +8,7 @@ import type { Destination } from './pull-branch.ts';
 import type { LookDeps, PullDeps } from './pull-order.ts';
 import { readReadyStatus } from './pull-ready.ts';
 import { findRefs } from './ref.ts';
-import type { Status } from './status.ts';
+import { readStatus, type Status } from './status.ts';
 
 /** What a plan was made for. A pull that is given it goes exactly there, and only from exactly here. */
 export interface PlannedMove {
@@ -65,7 +65,7 @@ export async function resumePlan(
   planned: PlannedMove,
 ): Promise<{ before: Status; destination: Destination }> {
   const { target, branch } = planned;
-  let before = await readReadyStatus(deps);
+  let before = await readStatus(deps.git, deps.repository, deps.signal);
   await refuseIfMoved(deps, planned, before);
   if (!(await hasCommit(deps, target))) {
     before = await fetchAgain(deps, planned);

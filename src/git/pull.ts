@@ -10,7 +10,7 @@ import type { PullDeps, PullOrder, PullResult } from './pull-order.ts';
 import { followPlan, resumePlan } from './pull-planned.ts';
 import { checkReady, findPresentCommit, readReadyStatus } from './pull-ready.ts';
 import { judgeMove } from './pull-verdict.ts';
-import type { Status } from './status.ts';
+import { readStatus, type Status } from './status.ts';
 
 export type { PullDeps, PullOrder, PullResult, PullStrategy } from './pull-order.ts';
 
@@ -46,7 +46,7 @@ async function fetchDestination(
 ): Promise<{ before: Status; destination: Destination }> {
   const commit = findPresentCommit(order, present);
   if (commit !== null) {
-    const before = await readReadyStatus(deps);
+    const before = await readStatus(deps.git, deps.repository, deps.signal);
     return { before, destination: { branch: null, target: commit } };
   }
   const source = await findSource(deps, order, present.branch);

@@ -4,12 +4,12 @@ import { AppError } from '../error.ts';
 import { listTreeChanges } from '../git/diff.ts';
 import { GitCommandError } from '../git/git-command-error.ts';
 import type { Progress } from '../git/progress.ts';
-import type { PullStrategy } from '../git/pull.ts';
 import type { Job, JobError, JobKind as Kind, JobState } from '../jobs/job.ts';
 import { builder } from './builder.ts';
 import { ChangedFilesType, changesOfTrees } from './changed-files.ts';
 import { commitId, CommitType } from './commit.ts';
 import { getReadable, type SchemaContext } from './context.ts';
+import { PullStrategyType } from './pull-strategy.ts';
 import { RepoType } from './repo.ts';
 
 const KIND_DESCRIPTIONS = {
@@ -35,23 +35,6 @@ const JobKind = builder.enumType('JobKind', {
 export const JobStateType = builder.enumType('JobState', {
   description: 'How far a job is. The last four are final.',
   values: STATE_DESCRIPTIONS,
-});
-
-export const PullStrategyType = builder.enumType('PullStrategy', {
-  description: 'What a pull does when the branch and its upstream have diverged.',
-  values: {
-    FF_ONLY: { value: 'ff-only', description: 'Refuse.' },
-    MERGE: { value: 'merge', description: 'Merge the upstream; refuse when that conflicts.' },
-    REBASE: {
-      value: 'rebase',
-      description: "Put the branch's own commits on top; undo it when that conflicts.",
-    },
-    RESET: {
-      value: 'reset',
-      description:
-        'Take the upstream as it is. What that discards is saved first, under `refs/gitagent/saved/JOB`.',
-    },
-  } as const satisfies Record<string, { value: PullStrategy; description: string }>,
 });
 
 const ProgressType = builder.objectRef<Progress>('Progress').implement({

@@ -5,7 +5,8 @@ import { parseAbbreviatedOid } from '../git/oid.ts';
 import { IDEMPOTENCY_KEY, type Job, type JobRequest } from '../jobs/job.ts';
 import { builder } from './builder.ts';
 import { getReadable, type SchemaContext } from './context.ts';
-import { JobType, parseJobId, PullStrategyType } from './job.ts';
+import { JobType, parseJobId } from './job.ts';
+import { PullStrategyType } from './pull-strategy.ts';
 
 const IfBusy = builder.enumType('IfBusy', {
   description: 'What to do when another job holds the repository.',
