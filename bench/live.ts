@@ -18,10 +18,10 @@ import {
   type Fixture,
 } from '../test/support/git-fixture.ts';
 import { openSocket } from '../test/support/graphql-client.ts';
+import { manyFiles } from './support/many-files.ts';
 import { median, printRows, type Row } from './support/row.ts';
 
 const FILES = 5000;
-const FILES_IN_FOLDER = 20;
 const SUBSCRIBERS = 1000;
 const SOCKETS = 10;
 const CHANGES = 20;
@@ -35,11 +35,7 @@ interface Event {
 
 async function createTree(fixture: Fixture): Promise<string> {
   const dir = await initRepository(fixture.path('site'));
-  const files = Array.from({ length: FILES }, (_, index) => {
-    const folder = Math.floor(index / FILES_IN_FOLDER);
-    return [`part-${folder % 10}/folder-${folder}/file-${index}`, `${index}\n`] as const;
-  });
-  await writeCommit(dir, { files: Object.fromEntries(files) });
+  await writeCommit(dir, { files: manyFiles(FILES) });
   await git(dir, 'reset', '--quiet', '--hard');
   // The index was written in the same moment as the files, so that git would compare them byte by byte.
   await delay(1100);

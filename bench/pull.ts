@@ -8,20 +8,16 @@ import {
   initRepository,
   writeCommit,
 } from '../test/support/git-fixture.ts';
+import { manyFiles } from './support/many-files.ts';
 import { median, printRows, type Row } from './support/row.ts';
 
 const FILES = 5000;
-const FILES_IN_FOLDER = 20;
 const ROUNDS = 15;
 
 async function measure(): Promise<Row[]> {
   await using fixture = await createFixture();
   const origin = await initRepository(fixture.path('origin.git'), { bare: true });
-  const files = Array.from({ length: FILES }, (_, index) => {
-    const folder = Math.floor(index / FILES_IN_FOLDER);
-    return [`part-${folder % 10}/folder-${folder}/file-${index}`, `${index}\n`] as const;
-  });
-  await writeCommit(origin, { files: Object.fromEntries(files) });
+  await writeCommit(origin, { files: manyFiles(FILES) });
   const theirs = await cloneRepository(origin, fixture.path('theirs'));
   const ours = await cloneRepository(origin, fixture.path('ours'));
   await using agent = await startAgent({ config: { repo: { site: { repo_path: ours } } } });
