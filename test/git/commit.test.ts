@@ -236,7 +236,7 @@ test('long runs of blanks take no quadratic time', () => {
   messageBody(`a${blanks}b\n\n${blanks}c${blanks}d`);
   parseActor(`a${blanks}b${blanks}1 +0000${blanks}x`);
   parseActor(`a${blanks}b <a> ${blanks}1${blanks}x`);
-  assert.ok(performance.now() - started < 5000);
+  assert.ok(performance.now() - started < 1000);
 });
 
 const FIELDS = [

@@ -226,7 +226,7 @@ test('abort ends a command with its children and their children', onLinux, async
     wasSilent: false,
   });
   assert.deepEqual(run.processes(), []);
-  assert.ok(performance.now() - before < 10_000);
+  assert.ok(performance.now() - before < 1000);
 });
 
 test('who ignores TERM is killed', onLinux, async (t) => {

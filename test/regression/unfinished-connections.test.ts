@@ -15,6 +15,8 @@ test('a form of half a million arguments is refused as soon as they are counted'
   await using agent = await startAgent({
     config: { repo: { site: { repo_path: site } }, password: 'secret' },
   });
+  // What the first request loads, here and there, is not measured.
+  await (await fetch(`${agent.url}/repo/site/pull`, { method: 'POST' })).text();
   const began = performance.now();
   const response = await fetch(`${agent.url}/repo/site/pull`, {
     method: 'POST',
@@ -22,7 +24,7 @@ test('a form of half a million arguments is refused as soon as they are counted'
     body: 'a&'.repeat(520_000),
   });
   assert.equal(response.status, 400);
-  assert.ok(performance.now() - began < 1500);
+  assert.ok(performance.now() - began < 400);
 });
 
 for (const [what, bytes] of [
